@@ -1,0 +1,3 @@
+//! The `elanus` command.
+
+fn main() {}

@@ -1,0 +1,156 @@
+//! A fixed-length set of rows: filters and deletions reach a search as one of these.
+
+/// One bit a row. Bits past the length are always 0, so counts and words need no masking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Bitmap {
+    words: Vec<u64>,
+    len: usize,
+}
+
+impl Bitmap {
+    /// No row of `len` is in.
+    pub fn none(len: usize) -> Self {
+        Bitmap { words: vec![0; len.div_ceil(64)], len }
+    }
+
+    /// Every row of `len` is in.
+    pub fn all(len: usize) -> Self {
+        let mut bitmap = Bitmap { words: vec![u64::MAX; len.div_ceil(64)], len };
+        bitmap.clear_tail();
+        bitmap
+    }
+
+    /// The rows for which `f` is true.
+    pub fn from_fn(len: usize, mut f: impl FnMut(usize) -> bool) -> Self {
+        let mut bitmap = Bitmap::none(len);
+        for (w, word) in bitmap.words.iter_mut().enumerate() {
+            for bit in 0..(len - w * 64).min(64) {
+                *word |= u64::from(f(w * 64 + bit)) << bit;
+            }
+        }
+        bitmap
+    }
+
+    /// Number of rows it speaks of.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether it speaks of no rows at all.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// Whether `row` is in. Rows past the length are not.
+    #[inline]
+    pub fn contains(&self, row: usize) -> bool {
+        self.words.get(row / 64).is_some_and(|w| w >> (row % 64) & 1 == 1)
+    }
+
+    /// Puts `row` in. Panics past the length.
+    pub fn insert(&mut self, row: usize) {
+        assert!(row < self.len, "row {row} of {}", self.len);
+        self.words[row / 64] |= 1 << (row % 64);
+    }
+
+    /// Takes `row` out. Panics past the length.
+    pub fn remove(&mut self, row: usize) {
+        assert!(row < self.len, "row {row} of {}", self.len);
+        self.words[row / 64] &= !(1 << (row % 64));
+    }
+
+    /// Rows `32 * block ..` as a mask, lowest bit first: what a block of 32 codes is masked with.
+    #[inline]
+    pub fn block32(&self, block: usize) -> u32 {
+        self.words.get(block / 2).map_or(0, |w| (w >> (32 * (block % 2))) as u32)
+    }
+
+    /// How many rows are in.
+    pub fn count(&self) -> usize {
+        self.words.iter().map(|w| w.count_ones() as usize).sum()
+    }
+
+    /// Keeps the rows that are in both. Panics if the lengths differ.
+    pub fn intersect(&mut self, other: &Bitmap) {
+        assert_eq!(self.len, other.len);
+        self.words.iter_mut().zip(&other.words).for_each(|(a, b)| *a &= b);
+    }
+
+    /// Adds the rows of the other. Panics if the lengths differ.
+    pub fn union(&mut self, other: &Bitmap) {
+        assert_eq!(self.len, other.len);
+        self.words.iter_mut().zip(&other.words).for_each(|(a, b)| *a |= b);
+    }
+
+    /// Turns in into out and out into in.
+    pub fn invert(&mut self) {
+        self.words.iter_mut().for_each(|w| *w = !*w);
+        self.clear_tail();
+    }
+
+    /// The rows that are in, ascending.
+    pub fn iter(&self) -> impl Iterator<Item = usize> + '_ {
+        self.words.iter().enumerate().flat_map(|(w, &word)| {
+            let mut rest = word;
+            std::iter::from_fn(move || {
+                (rest != 0).then(|| {
+                    let bit = rest.trailing_zeros() as usize;
+                    rest &= rest - 1;
+                    w * 64 + bit
+                })
+            })
+        })
+    }
+
+    fn clear_tail(&mut self) {
+        if !self.len.is_multiple_of(64)
+            && let Some(last) = self.words.last_mut()
+        {
+            *last &= (1 << (self.len % 64)) - 1;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::collections::BTreeSet;
+
+    proptest! {
+        #[test]
+        fn behaves_like_a_set(len in 0usize..300, a in prop::collection::btree_set(0usize..300, 0..80),
+                              b in prop::collection::btree_set(0usize..300, 0..80)) {
+            let a: BTreeSet<_> = a.into_iter().filter(|&r| r < len).collect();
+            let b: BTreeSet<_> = b.into_iter().filter(|&r| r < len).collect();
+            let of = |s: &BTreeSet<usize>| Bitmap::from_fn(len, |r| s.contains(&r));
+            let rows = |m: &Bitmap| m.iter().collect::<BTreeSet<_>>();
+            prop_assert_eq!(rows(&of(&a)), a.clone());
+            let mut m = of(&a);
+            m.intersect(&of(&b));
+            prop_assert_eq!(rows(&m), &a & &b);
+            let mut m = of(&a);
+            m.union(&of(&b));
+            prop_assert_eq!(rows(&m), &a | &b);
+            let mut m = of(&a);
+            m.invert();
+            prop_assert_eq!(m.count(), len - a.len());
+            prop_assert!(a.iter().all(|&r| !m.contains(r)));
+            for block in 0..len.div_ceil(32) + 1 {
+                for bit in 0..32 {
+                    prop_assert_eq!(of(&a).block32(block) >> bit & 1 == 1, a.contains(&(block * 32 + bit)));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn single_rows_go_in_and_out() {
+        let mut m = Bitmap::all(65);
+        assert_eq!(m.count(), 65);
+        m.remove(64);
+        assert!(!m.contains(64) && !m.contains(1000));
+        m.insert(64);
+        assert_eq!(m, Bitmap::all(65));
+    }
+}

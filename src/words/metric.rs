@@ -1,0 +1,132 @@
+//! Metrics, index types and row precisions, under Milvus's names and with their codes in the file.
+
+use super::{Code, Error, Result};
+
+/// How nearness is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum Metric {
+    /// Squared Euclidean distance; smaller is nearer.
+    L2 = 0,
+    /// Inner product; larger is nearer.
+    Ip = 1,
+    /// Cosine similarity, in −1..=1; larger is nearer. Rows are stored normalised, and a zero
+    /// vector has similarity 0 with everything.
+    Cosine = 2,
+}
+
+/// How an index is searched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[repr(u8)]
+pub enum IndexType {
+    /// Every row compared exactly.
+    Flat = 0,
+    /// 1-bit RaBitQ codes of every row scanned in order, the best reranked.
+    ScanRabitq = 1,
+    /// Hierarchical navigable small world graph.
+    Hnsw = 2,
+}
+
+/// What the rows used for reranking (and for exact search) are stored as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Precision {
+    /// 8-bit integers with a scale per row: a quarter of the size.
+    Int8,
+    /// 32-bit floats: exact.
+    F32,
+}
+
+macro_rules! named {
+    ($type:ident, $what:literal, $($variant:ident => $name:literal),+ $(,)?) => {
+        impl $type {
+            /// Every value, in the order of the codes.
+            pub const ALL: &'static [$type] = &[$($type::$variant),+];
+
+            /// The name users write.
+            pub const fn name(self) -> &'static str {
+                match self { $($type::$variant => $name),+ }
+            }
+
+            /// Reads a name, in any case.
+            pub fn parse(text: &str) -> Result<Self> {
+                Self::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
+                    let names: Vec<_> = Self::ALL.iter().map(|v| v.name()).collect();
+                    Error::argument(format!(
+                        concat!("unknown ", $what, " {:?}; it is one of {}"), text, names.join(", ")
+                    ))
+                })
+            }
+        }
+
+        impl std::fmt::Display for $type {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.name())
+            }
+        }
+    };
+}
+
+named!(Metric, "metric", L2 => "L2", Ip => "IP", Cosine => "COSINE");
+named!(IndexType, "index type", Flat => "FLAT", ScanRabitq => "SCAN_RABITQ", Hnsw => "HNSW");
+named!(Precision, "precision", Int8 => "int8", F32 => "f32");
+
+impl Metric {
+    /// The metric of a code in a file.
+    pub fn from_code(code: u8) -> Result<Self> {
+        from_code(Self::ALL, code, "metric")
+    }
+
+    /// What callers see for an internal distance. Inside the crate smaller is always nearer: L2 is
+    /// the squared distance, IP and COSINE are negated products.
+    pub fn to_public(self, internal: f32) -> f32 {
+        match self {
+            Metric::L2 => internal,
+            // 0.0 - x rather than -x: an internal 0 must not come out as -0.
+            Metric::Ip | Metric::Cosine => 0.0 - internal,
+        }
+    }
+}
+
+impl IndexType {
+    /// The index type of a code in a file.
+    pub fn from_code(code: u8) -> Result<Self> {
+        from_code(Self::ALL, code, "index type")
+    }
+}
+
+fn from_code<T: Copy>(all: &[T], code: u8, what: &str) -> Result<T> {
+    all.get(usize::from(code)).copied().ok_or_else(|| {
+        Error::new(
+            Code::UnsupportedFormat,
+            format!("{what} code {code} is not known to this version of elanus; update it, or rebuild the file"),
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_codes_round_trip() {
+        for &m in Metric::ALL {
+            assert_eq!(Metric::parse(&m.name().to_lowercase()), Ok(m));
+            assert_eq!(Metric::from_code(m as u8), Ok(m));
+        }
+        for &t in IndexType::ALL {
+            assert_eq!(IndexType::parse(t.name()), Ok(t));
+            assert_eq!(IndexType::from_code(t as u8), Ok(t));
+        }
+        assert_eq!(Metric::from_code(3).unwrap_err().code, Code::UnsupportedFormat);
+        let error = Metric::parse("cos").unwrap_err();
+        assert_eq!(error.code, Code::InvalidArgument);
+        assert!(error.message.contains("L2, IP, COSINE"), "{error}");
+    }
+
+    #[test]
+    fn public_distance_has_no_negative_zero() {
+        assert!(Metric::Cosine.to_public(0.0).is_sign_positive());
+        assert_eq!(Metric::Ip.to_public(-2.5), 2.5);
+        assert_eq!(Metric::L2.to_public(2.5), 2.5);
+    }
+}

@@ -1,0 +1,18 @@
+//! The vocabulary that every other layer is written in. Imports nothing from the crate.
+
+pub mod bitmap;
+pub mod bytes;
+pub mod error;
+pub mod hit;
+pub mod matrix;
+pub mod metric;
+pub mod random;
+pub mod topk;
+
+pub use bitmap::Bitmap;
+pub use bytes::{AlignedBuffer, Blob, Cursor};
+pub use error::{Code, Error, Result};
+pub use hit::Hit;
+pub use matrix::MatrixView;
+pub use metric::{IndexType, Metric, Precision};
+pub use topk::TopK;
