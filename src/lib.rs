@@ -5,7 +5,9 @@
 //! | layer | what it answers |
 //! |---|---|
 //! | [`words`] | errors, metrics, matrices, byte access, bitmaps, top-k |
+//! | [`format`] | the `.elanus` container: header, section table, checksums |
 //!
 //! `ARCHITECTURE.md` walks through them and says what each one costs.
 
+pub mod format;
 pub mod words;

@@ -1,0 +1,64 @@
+//! What sections there are.
+
+/// A section's code in the table. Sections lie in the file in ascending order of these, which is
+/// about the order in which a search wants them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Kind(pub u32);
+
+impl Kind {
+    /// JSON that describes the file: its name, its embedding model, its fields.
+    pub const CARD: Kind = Kind(1);
+    /// Signs of the random rotation.
+    pub const ROTATION: Kind = Kind(2);
+    /// Centroids that codes are relative to.
+    pub const CENTROIDS: Kind = Kind(3);
+    /// Where each list's codes begin.
+    pub const DIRECTORY: Kind = Kind(4);
+    /// Codes in blocks of 32, with their factors.
+    pub const CODES: Kind = Kind(5);
+    /// Primary keys.
+    pub const KEYS: Kind = Kind(6);
+    /// Rows as 8-bit integers with a scale each.
+    pub const ROWS_I8: Kind = Kind(7);
+    /// Rows as 32-bit floats.
+    pub const ROWS_F32: Kind = Kind(8);
+    /// Typed columns that filters read.
+    pub const COLUMNS: Kind = Kind(9);
+    /// Stored fields, a JSON text a row, in compressed blocks.
+    pub const FIELDS: Kind = Kind(10);
+    /// Levels and links of an HNSW graph.
+    pub const GRAPH: Kind = Kind(11);
+
+    const NAMES: [&'static str; 11] = [
+        "card",
+        "rotation",
+        "centroids",
+        "directory",
+        "codes",
+        "keys",
+        "rows_i8",
+        "rows_f32",
+        "columns",
+        "fields",
+        "graph",
+    ];
+
+    /// The name that messages and `elanus info` use; `None` for a code that this version doesn't know.
+    pub fn name(self) -> Option<&'static str> {
+        Self::NAMES.get((self.0 as usize).wrapping_sub(1)).copied()
+    }
+
+    /// Whether a reader that doesn't know the section may pass over it.
+    pub fn is_ignorable(self) -> bool {
+        self.0 >= 0x8000_0000
+    }
+}
+
+impl std::fmt::Display for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "section {:#x}", self.0),
+        }
+    }
+}

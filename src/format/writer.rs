@@ -1,0 +1,89 @@
+//! Writes a file: sections in, header, table and padding out.
+
+use super::layout::{aligned, encode_entry};
+use super::{ENTRY_BYTES, Entry, HEADER_BYTES, Header, Kind, MAX_SECTIONS, checksum};
+use crate::words::bytes::ALIGNMENT;
+use std::borrow::Cow;
+
+/// A section to be written. Borrowed bytes aren't copied on their way to the file: a build over
+/// f32 rows holds its vectors once.
+#[derive(Debug, Clone)]
+pub struct Section<'a> {
+    /// What it holds.
+    pub kind: Kind,
+    /// Its bytes.
+    pub bytes: Cow<'a, [u8]>,
+}
+
+/// Collects sections and lays them out. The same sections give the same bytes, in whatever order
+/// they came.
+#[derive(Debug, Clone)]
+pub struct FileWriter<'a> {
+    header: Header,
+    sections: Vec<Section<'a>>,
+}
+
+impl<'a> FileWriter<'a> {
+    /// A file with this header and no sections yet.
+    pub fn new(header: Header) -> Self {
+        FileWriter { header, sections: Vec::new() }
+    }
+
+    /// Adds a section. Panics if there is one of this kind already, or at the limit on sections:
+    /// both are mistakes in the caller, never in its input.
+    pub fn section(&mut self, kind: Kind, bytes: impl Into<Cow<'a, [u8]>>) {
+        assert!(self.sections.iter().all(|s| s.kind != kind), "{kind} is written twice");
+        assert!(self.sections.len() < MAX_SECTIONS, "more than {MAX_SECTIONS} sections");
+        self.sections.push(Section { kind, bytes: bytes.into() });
+    }
+
+    /// Gives the file to `sink`, piece by piece from the first byte to the last, and stops at its
+    /// first error. Returns the file's length.
+    ///
+    /// # Errors
+    /// Those of `sink`.
+    pub fn write<E>(mut self, mut sink: impl FnMut(&[u8]) -> Result<(), E>) -> Result<u64, E> {
+        self.sections.sort_by_key(|s| s.kind);
+        let mut at = align((HEADER_BYTES + self.sections.len() * ENTRY_BYTES) as u64);
+        let mut table = Vec::with_capacity(self.sections.len() * ENTRY_BYTES);
+        for section in &self.sections {
+            let length = section.bytes.len() as u64;
+            let checksum = checksum(&section.bytes);
+            table.extend(encode_entry(&Entry { kind: section.kind, offset: at, length, checksum }));
+            at = align(at + length);
+        }
+        let mut head = self.header.encode(at, self.sections.len(), checksum(&table)).to_vec();
+        head.append(&mut table);
+        pad(&head, &mut sink)?;
+        for section in &self.sections {
+            pad(&section.bytes, &mut sink)?;
+        }
+        Ok(at)
+    }
+
+    /// The whole file in memory.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let payload: usize = self.sections.iter().map(|s| s.bytes.len().next_multiple_of(ALIGNMENT)).sum();
+        let mut out = Vec::with_capacity(payload + HEADER_BYTES + (self.sections.len() + 1) * ENTRY_BYTES);
+        let Ok(_) = self.write(|piece| {
+            out.extend_from_slice(piece);
+            Ok::<_, std::convert::Infallible>(())
+        });
+        out
+    }
+}
+
+/// Lengths of things in memory: their sum can't pass 2⁶⁴.
+fn align(at: u64) -> u64 {
+    aligned(at).unwrap_or(u64::MAX)
+}
+
+fn pad<E>(bytes: &[u8], sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result<(), E> {
+    if !bytes.is_empty() {
+        sink(bytes)?;
+    }
+    match bytes.len().next_multiple_of(ALIGNMENT) - bytes.len() {
+        0 => Ok(()),
+        missing => sink(&[0; ALIGNMENT][..missing]),
+    }
+}
