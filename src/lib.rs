@@ -6,8 +6,10 @@
 //! |---|---|
 //! | [`words`] | errors, metrics, matrices, byte access, bitmaps, top-k |
 //! | [`format`] | the `.elanus` container: header, section table, checksums |
+//! | [`segment`] | a sealed segment: an index with its keys, columns and stored fields |
 //!
 //! `ARCHITECTURE.md` walks through them and says what each one costs.
 
 pub mod format;
+pub mod segment;
 pub mod words;
