@@ -31,6 +31,15 @@ impl Bitmap {
         bitmap
     }
 
+    /// The rows whose bits are set, lowest bit first, in as many words as `len` rows take. Panics
+    /// with another number of words.
+    pub fn from_words(words: Vec<u64>, len: usize) -> Self {
+        assert_eq!(words.len(), len.div_ceil(64), "words for {len} rows");
+        let mut bitmap = Bitmap { words, len };
+        bitmap.clear_tail();
+        bitmap
+    }
+
     /// Number of rows it speaks of.
     pub fn len(&self) -> usize {
         self.len
@@ -142,6 +151,12 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn words_lose_the_bits_past_the_length() {
+        assert_eq!(Bitmap::from_words(vec![u64::MAX, u64::MAX], 65), Bitmap::all(65));
+        assert_eq!(Bitmap::from_words(vec![0b101], 64).iter().collect::<Vec<_>>(), [0, 2]);
     }
 
     #[test]

@@ -1,0 +1,72 @@
+//! What a filter text says, before anything is known of the fields.
+
+use super::number::{Number, Op};
+
+/// A piece of the tree, with the byte where its text starts.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct At<T> {
+    pub(super) at: usize,
+    pub(super) what: T,
+}
+
+/// A condition. `And` and `Or` hold all terms of a chain, so that the tree is only as deep as the
+/// text's parentheses.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Expression {
+    And(Vec<Expression>),
+    Or(Vec<Expression>),
+    Not(Box<Expression>),
+    /// A `Bool` field or literal that stands alone.
+    Truth(At<Operand>),
+    Compare {
+        left: At<Operand>,
+        op: At<Op>,
+        right: At<Operand>,
+    },
+    In {
+        operand: At<Operand>,
+        negated: bool,
+        items: Vec<At<Literal>>,
+    },
+    Like {
+        operand: At<Operand>,
+        pattern: String,
+    },
+    IsNull {
+        operand: At<Operand>,
+        negated: bool,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Operand {
+    Field(String),
+    Literal(Literal),
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Literal {
+    Bool(bool),
+    Number(Number),
+    Text(String),
+}
+
+impl Literal {
+    /// How an error speaks of it.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Literal::Bool(value) => format!("the literal {value}"),
+            Literal::Number(Number::Int(value)) => format!("the integer {value}"),
+            Literal::Number(Number::Double(value)) => format!("the float {value:?}"),
+            Literal::Text(value) => format!("the text {}", shortened(value)),
+        }
+    }
+}
+
+/// A text in quotes, cut where an error would get too long.
+pub(super) fn shortened(text: &str) -> String {
+    match text.char_indices().nth(40) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}

@@ -1,0 +1,55 @@
+//! Filters: an expression over typed columns becomes the set of rows for which it is true.
+//!
+//! ```
+//! use elanus::filter::{Columns, ColumnsBuilder, FieldType, Value, compile};
+//! use elanus::words::Blob;
+//!
+//! let mut builder = ColumnsBuilder::new([("pos", FieldType::VarChar), ("year", FieldType::Int64)])?;
+//! for (pos, year) in [("noun", 1990), ("verb", 2004), ("noun", 2011)] {
+//!     builder.push(0, Value::from(pos))?;
+//!     builder.push(1, Value::from(year))?;
+//! }
+//! let columns = Columns::open(Blob::copy_of(&builder.finish(3)?)?, 3)?;
+//! let rows = compile(r#"pos == "noun" and year > 2000"#, &columns)?.evaluate();
+//! assert_eq!(rows.iter().collect::<Vec<_>>(), [2]);
+//! # Ok::<(), elanus::words::Error>(())
+//! ```
+//!
+//! The grammar and its meaning are Milvus's. Two rules are worth knowing. A comparison with a null
+//! is neither true nor false, and only rows for which the whole expression is true come back: a row
+//! whose `year` is null is in neither `year > 2000` nor `not (year > 2000)`. And `not` binds
+//! tighter than a comparison, so it wants parentheses.
+
+mod ast;
+mod builder;
+mod check;
+mod columns;
+mod evaluate;
+mod lexer;
+mod like;
+mod number;
+mod parser;
+#[cfg(test)]
+mod tests;
+mod value;
+
+pub use builder::ColumnsBuilder;
+pub use check::field_not_found;
+pub use columns::Columns;
+pub use evaluate::Filter;
+pub use value::{FieldType, Value};
+
+use crate::words::Result;
+
+/// The longest filter text taken, in bytes.
+pub const MAX_TEXT: usize = 1 << 20;
+
+/// Reads an expression and checks it against the columns there are.
+///
+/// # Errors
+/// `INVALID_FILTER`, with the column where the text stops making sense, what was expected and what
+/// came; `FIELD_NOT_FOUND`, with the fields there are.
+pub fn compile(text: &str, columns: &Columns) -> Result<Filter> {
+    let source = lexer::Source(text);
+    check::check(&parser::parse(source)?, source, columns)
+}

@@ -1,0 +1,216 @@
+//! Integers and floats compared without rounding: 2⁵³ + 1 is above 9007199254740992.0, and no
+//! integer equals 4.5.
+
+use std::cmp::Ordering;
+use std::ops::RangeInclusive;
+
+/// A number as it stands in a filter.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Number {
+    Int(i64),
+    /// Always finite.
+    Double(f64),
+}
+
+/// A comparison between two values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Op {
+    Equal,
+    NotEqual,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+}
+
+impl Op {
+    /// Whether it holds between two values in this order.
+    pub(super) fn holds(self, order: Ordering) -> bool {
+        match self {
+            Op::Equal => order.is_eq(),
+            Op::NotEqual => order.is_ne(),
+            Op::Less => order.is_lt(),
+            Op::LessEqual => order.is_le(),
+            Op::Greater => order.is_gt(),
+            Op::GreaterEqual => order.is_ge(),
+        }
+    }
+
+    /// The comparison that holds when this one doesn't.
+    pub(super) fn negated(self) -> Op {
+        match self {
+            Op::Equal => Op::NotEqual,
+            Op::NotEqual => Op::Equal,
+            Op::Less => Op::GreaterEqual,
+            Op::LessEqual => Op::Greater,
+            Op::Greater => Op::LessEqual,
+            Op::GreaterEqual => Op::Less,
+        }
+    }
+
+    /// The comparison with its sides exchanged.
+    pub(super) fn flipped(self) -> Op {
+        match self {
+            Op::Less => Op::Greater,
+            Op::LessEqual => Op::GreaterEqual,
+            Op::Greater => Op::Less,
+            Op::GreaterEqual => Op::LessEqual,
+            same => same,
+        }
+    }
+
+    /// As it is written.
+    pub(super) fn symbol(self) -> &'static str {
+        match self {
+            Op::Equal => "==",
+            Op::NotEqual => "!=",
+            Op::Less => "<",
+            Op::LessEqual => "<=",
+            Op::Greater => ">",
+            Op::GreaterEqual => ">=",
+        }
+    }
+}
+
+/// Which side of a number the nearest storable value is looked for on.
+#[derive(Clone, Copy)]
+enum Side {
+    Below,
+    AtMost,
+    AtLeast,
+    Above,
+}
+
+/// The integers for which `x op number` holds. Not for `!=`, whose integers are no range.
+pub(super) fn int_range(op: Op, number: Number) -> RangeInclusive<i64> {
+    let at = |side| match (number, side) {
+        (Number::Int(i), Side::Below) => i128::from(i) - 1,
+        (Number::Int(i), Side::Above) => i128::from(i) + 1,
+        (Number::Int(i), Side::AtMost | Side::AtLeast) => i128::from(i),
+        // Casts to integers saturate, and i128 reaches far past every i64.
+        (Number::Double(f), Side::Below) => f.ceil() as i128 - i128::from(f > -1e30),
+        (Number::Double(f), Side::AtMost) => f.floor() as i128,
+        (Number::Double(f), Side::AtLeast) => f.ceil() as i128,
+        (Number::Double(f), Side::Above) => f.floor() as i128 + i128::from(f < 1e30),
+    };
+    let (low, high) = ends(op, at, i128::from(i64::MIN), i128::from(i64::MAX));
+    match (i64::try_from(low.max(i64::MIN.into())), i64::try_from(high.min(i64::MAX.into()))) {
+        (Ok(low), Ok(high)) => low..=high,
+        #[expect(clippy::reversed_empty_ranges, reason = "no integer at all")]
+        _ => 1..=0,
+    }
+}
+
+/// The floats for which `x op number` holds. Not for `!=`, whose floats are no range.
+pub(super) fn double_range(op: Op, number: Number) -> RangeInclusive<f64> {
+    let at = |side| {
+        let (f, order) = match number {
+            Number::Double(f) => (f, Ordering::Equal),
+            // The float nearest to an integer can lie on either side of it.
+            Number::Int(i) => (i as f64, compare(i, i as f64).reverse()),
+        };
+        match side {
+            Side::Below if order.is_ge() => f.next_down(),
+            Side::AtMost if order.is_gt() => f.next_down(),
+            Side::AtLeast if order.is_lt() => f.next_up(),
+            Side::Above if order.is_le() => f.next_up(),
+            _ => f,
+        }
+    };
+    let (low, high) = ends(op, at, f64::NEG_INFINITY, f64::INFINITY);
+    low..=high
+}
+
+fn ends<T>(op: Op, at: impl Fn(Side) -> T, least: T, greatest: T) -> (T, T) {
+    match op {
+        Op::Equal | Op::NotEqual => (at(Side::AtLeast), at(Side::AtMost)),
+        Op::Less => (least, at(Side::Below)),
+        Op::LessEqual => (least, at(Side::AtMost)),
+        Op::Greater => (at(Side::Above), greatest),
+        Op::GreaterEqual => (at(Side::AtLeast), greatest),
+    }
+}
+
+/// How an integer compares with a float that is not NaN.
+pub(super) fn compare(i: i64, f: f64) -> Ordering {
+    let whole = f.trunc();
+    i128::from(i).cmp(&(whole as i128)).then(0.0.partial_cmp(&(f - whole)).unwrap_or(Ordering::Equal))
+}
+
+/// The integer as a float, if there is one that equals it.
+pub(super) fn exact_f64(i: i64) -> Option<f64> {
+    let f = i as f64;
+    compare(i, f).is_eq().then_some(f)
+}
+
+/// The float as an integer, if there is one that equals it.
+pub(super) fn exact_i64(f: f64) -> Option<i64> {
+    let range = int_range(Op::Equal, Number::Double(f));
+    (!range.is_empty()).then(|| *range.start())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const OPS: [Op; 5] = [Op::Equal, Op::Less, Op::LessEqual, Op::Greater, Op::GreaterEqual];
+
+    fn interesting_i64() -> impl Strategy<Value = i64> {
+        prop_oneof![
+            any::<i64>(),
+            -3i64..4,
+            (0u32..63, -2i64..3).prop_map(|(shift, d)| (1i64 << shift).wrapping_add(d)),
+            Just(i64::MIN),
+            Just(i64::MAX),
+        ]
+    }
+
+    fn interesting_f64() -> impl Strategy<Value = f64> {
+        prop_oneof![
+            (-40i32..40).prop_map(|x| f64::from(x) / 4.0),
+            interesting_i64().prop_map(|i| i as f64),
+            interesting_i64().prop_map(|i| (i as f64).next_up()),
+            any::<f64>().prop_filter("finite", |f| f.is_finite()),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_agree_with_the_exact_comparison(i in interesting_i64(), j in interesting_i64(),
+                                                  f in interesting_f64(), g in interesting_f64()) {
+            for op in OPS {
+                prop_assert_eq!(int_range(op, Number::Int(j)).contains(&i), op.holds(i.cmp(&j)));
+                prop_assert_eq!(int_range(op, Number::Double(f)).contains(&i), op.holds(compare(i, f)));
+                prop_assert_eq!(double_range(op, Number::Int(i)).contains(&f), op.holds(compare(i, f).reverse()));
+                prop_assert_eq!(double_range(op, Number::Double(g)).contains(&f), op.holds(f.partial_cmp(&g).unwrap()));
+                prop_assert_eq!(op.negated().holds(i.cmp(&j)), !op.holds(i.cmp(&j)));
+                prop_assert_eq!(op.flipped().holds(j.cmp(&i)), op.holds(i.cmp(&j)));
+            }
+        }
+
+        #[test]
+        fn casts_are_exact_or_refused(i in interesting_i64(), f in interesting_f64()) {
+            if let Some(f) = exact_f64(i) {
+                prop_assert_eq!(exact_i64(f), Some(i));
+            }
+            if let Some(i) = exact_i64(f) {
+                prop_assert_eq!(i as f64, f);
+            }
+        }
+    }
+
+    #[test]
+    fn the_edges_of_both_types() {
+        let two53 = 1i64 << 53;
+        assert_eq!(compare(two53 + 1, two53 as f64), Ordering::Greater);
+        assert_eq!(compare(i64::MAX, i64::MAX as f64), Ordering::Less);
+        assert_eq!(compare(i64::MIN, i64::MIN as f64), Ordering::Equal);
+        assert_eq!(compare(-4, -4.5), Ordering::Greater);
+        assert_eq!((exact_f64(two53 + 1), exact_i64(4.5), exact_i64(-0.0)), (None, None, Some(0)));
+        assert_eq!(int_range(Op::Less, Number::Double(f64::MAX)), i64::MIN..=i64::MAX);
+        assert!(int_range(Op::Greater, Number::Double(f64::MAX)).is_empty());
+        assert!(int_range(Op::Less, Number::Double(-f64::MAX)).is_empty());
+        assert!(int_range(Op::Less, Number::Int(i64::MIN)).is_empty());
+    }
+}
