@@ -1,0 +1,181 @@
+import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import path from "node:path";
+import { ask, fractionIn, run } from "./command.mjs";
+import { cliPath, npm } from "./site.mjs";
+import { wasmEnvironment } from "./wasm-environment.mjs";
+import { withWasmTools } from "./wasm-tools.mjs";
+
+const CRATE = ["src", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"];
+const CARGO_PROGRESS = { CARGO_TERM_PROGRESS_WHEN: "always", CARGO_TERM_PROGRESS_WIDTH: "60" };
+const WASM_FEATURES = [
+  "--enable-simd",
+  "--enable-bulk-memory",
+  "--enable-mutable-globals",
+  "--enable-multivalue",
+  "--enable-nontrapping-float-to-int",
+  "--enable-reference-types",
+  "--enable-sign-ext",
+];
+
+/** build/wasm: the crate as a WebAssembly module with its JavaScript glue. */
+export const wasm = stamped({
+  id: "wasm",
+  title: "WebAssembly module (wasm-pack, wasm-opt)",
+  estimate: 75,
+  needs: ["dependencies", "wasm-std", "wasm-pack", "wasm-bindgen"],
+
+  async inputs(site) {
+    const env = wasmEnvironment(site, site.found.wasm);
+    return {
+      files: [...CRATE, "scripts/setup/artefacts.mjs", "node_modules/binaryen/package.json"],
+      values: [await ask("rustc", ["-vV"], { env, cwd: site.root }), env.CARGO_ENCODED_RUSTFLAGS],
+      makes: ["build/wasm/elanus.js", "build/wasm/elanus_bg.wasm", "build/wasm/elanus.d.ts"],
+    };
+  },
+
+  async build(site, tell) {
+    const out = path.join(site.build, "wasm");
+    const log = path.join(site.logs, "wasm.log");
+    const env = withWasmTools(site, { ...wasmEnvironment(site, site.found.wasm), ...CARGO_PROGRESS });
+    const args = ["build", site.root, "--target", "web", "--release", "--mode", "no-install", "--no-pack"];
+    args.push("--out-dir", out, "--out-name", "elanus", "--", "--no-default-features", "--locked");
+    rmSync(out, { recursive: true, force: true });
+    await run(site.found.wasmPack, args, {
+      env,
+      cwd: site.root,
+      log,
+      onLine: (line) => tell({ fraction: scaled(fractionIn(line), 0.8), detail: "compiling" }),
+    }).catch((error) => {
+      throw error.withRemedy("If the compiler found a fault in src/, mend it. Otherwise `rm -r target build` and run this command again.");
+    });
+    tell({ fraction: 0.8, detail: "optimising" });
+    const module = path.join(out, "elanus_bg.wasm");
+    const optimiser = path.join(site.root, "node_modules/binaryen/bin/wasm-opt");
+    const optimised = `${module}.optimised`;
+    await run(process.execPath, [optimiser, module, "-O3", ...WASM_FEATURES, "-o", optimised], { env, cwd: site.root, log });
+    renameSync(optimised, module);
+  },
+});
+
+/** The native command line tool, which builds the demo's index. */
+export const cli = stamped({
+  id: "cli",
+  title: "command line tool",
+  estimate: 70,
+  needs: ["rust"],
+
+  async inputs(site) {
+    return { files: CRATE, values: [await ask("rustc", ["-vV"], { env: site.env, cwd: site.root }), site.env.RUSTFLAGS], makes: [cliPath(site)] };
+  },
+
+  async build(site, tell) {
+    await run("cargo", ["build", "--release", "--bin", "elanus", "--locked"], {
+      env: { ...site.env, ...CARGO_PROGRESS },
+      cwd: site.root,
+      log: path.join(site.logs, "cli.log"),
+      onLine: (line) => tell({ fraction: fractionIn(line), detail: "compiling" }),
+    });
+  },
+});
+
+/** pkg/: the npm package. */
+export const pkg = stamped({
+  id: "pkg",
+  title: "npm package (pkg/)",
+  estimate: 8,
+  needs: ["dependencies", "wasm"],
+
+  async inputs() {
+    return {
+      files: ["js", "build/wasm", "package-lock.json", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"],
+      makes: ["pkg/package.json"],
+    };
+  },
+
+  build: (site, tell) => runScript(site, "build:js", tell),
+});
+
+/** The demo's index file, with the words and vectors that it is made from. */
+export const demoIndex = stamped({
+  id: "demo-index",
+  title: "the demo's index",
+  estimate: 60,
+  needs: ["dependencies", "cli", "pkg"],
+
+  async inputs() {
+    return { files: ["www", "models", "src", "js", "Cargo.lock", "package-lock.json"], makes: ["build/demo-index"] };
+  },
+
+  build: (site, tell) => runScript(site, "build:demo-index", tell),
+});
+
+/** www/dist: the demo as any static host can serve it. */
+export const www = stamped({
+  id: "www",
+  title: "the demo page",
+  estimate: 8,
+  needs: ["dependencies", "pkg", "demo-index"],
+
+  async inputs() {
+    return { files: ["www", "models", "pkg", "build/demo-index", "package-lock.json"], makes: ["www/dist/index.html"] };
+  },
+
+  build: (site, tell) => runScript(site, "build:www", tell),
+});
+
+/** build/pack: the tarball that `npm publish` would send, which is what the package tests load. */
+export const tarball = stamped({
+  id: "tarball",
+  title: "packed npm package",
+  estimate: 3,
+  needs: ["pkg"],
+
+  async inputs(site) {
+    return { files: ["pkg"], makes: [path.join(site.build, "pack")] };
+  },
+
+  async build(site) {
+    const folder = path.join(site.build, "pack");
+    rmSync(folder, { recursive: true, force: true });
+    mkdirSync(folder, { recursive: true });
+    const [program, args] = npm(site, "pack", path.join(site.root, "pkg"), "--pack-destination", folder);
+    await run(program, args, { env: site.env, cwd: site.root, log: path.join(site.logs, "tarball.log") });
+  },
+});
+
+export function tarballPath(site) {
+  const { name, version } = JSON.parse(readFileSync(path.join(site.root, "pkg/package.json"), "utf8"));
+  return path.join(site.build, "pack", `${name}-${version}.tgz`);
+}
+
+/** A step that is skipped while its inputs hash to what they were when it last ended well. */
+function stamped({ id, title, estimate, needs, inputs, build }) {
+  return {
+    id,
+    title,
+    estimate,
+    needs,
+    async check(site) {
+      return site.stamps.isCurrent(id, await inputs(site)) ? "up to date" : undefined;
+    },
+    async run(site, tell) {
+      await build(site, tell);
+      const what = await inputs(site);
+      site.stamps.set(id, what);
+    },
+  };
+}
+
+async function runScript(site, script, tell) {
+  const [program, args] = npm(site, "run", "--silent", script);
+  await run(program, args, {
+    env: { ...site.env, ELANUS_CLI: cliPath(site) },
+    cwd: site.root,
+    log: path.join(site.logs, `${script.replace(":", "-")}.log`),
+    onLine: (line) => tell({ fraction: fractionIn(line), detail: line.trim().slice(0, 60) }),
+  });
+}
+
+function scaled(fraction, share) {
+  return fraction === undefined ? undefined : fraction * share;
+}

@@ -1,0 +1,151 @@
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { ask, findProgram, fractionIn, run } from "./command.mjs";
+import { canInstall, commandFor, install, isDebian } from "./debian.mjs";
+import { Problem } from "./problem.mjs";
+
+const TARGET = "wasm32-unknown-unknown";
+const LINK_NAME = "elanus-wasm";
+const DEBIAN_PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
+const DEBIAN_LINKER = "/usr/bin/wasm-ld-19";
+const DEBIAN_LIBRARIES = `/usr/lib/rustlib/${TARGET}/lib`;
+
+/**
+ * Rust's standard library for WebAssembly.
+ *
+ * The ordinary way is one rustup command. Where rustup's server can't be reached, Debian has a
+ * compiler with the library's source; the library is then built once into /usr/lib/rustlib, and
+ * that compiler is linked into rustup under a name of its own, so the user's default stays as it is.
+ */
+export const wasmStd = {
+  id: "wasm-std",
+  title: "Rust standard library for WebAssembly",
+  estimate: 130,
+  needs: ["rust"],
+
+  async check(site) {
+    site.found.wasm = await find(site);
+    if (!site.found.wasm) return undefined;
+    return site.found.wasm.toolchain ? `in toolchain ${site.found.wasm.toolchain}` : "in the default toolchain";
+  },
+
+  async run(site, tell) {
+    const refusal = await addWithRustup(site, tell);
+    if (!refusal && (site.found.wasm = await find(site))) return;
+
+    if (findProgram("rustup", site.env) && canInstall(site)) {
+      await makeFromDebian(site, tell, refusal);
+      if ((site.found.wasm = await find(site))) return;
+    }
+    throw new Problem(`Rust can't compile to ${TARGET} here.${refusal ? ` rustup said: ${refusal}` : ""}`, { remedy: remedy(site) });
+  },
+};
+
+/** The toolchain that compiles, links and optimises a WebAssembly module here, or undefined. */
+async function find(site) {
+  if (await works(site, {})) return {};
+  if (!findProgram("rustup", site.env)) return undefined;
+  const linked = { toolchain: LINK_NAME, linker: DEBIAN_LINKER };
+  if (!existsSync(DEBIAN_LIBRARIES) || !existsSync(DEBIAN_LINKER)) return undefined;
+  const toolchains = (await ask("rustup", ["toolchain", "list"], { env: site.env, cwd: site.root })) ?? "";
+  if (!toolchains.split(/\s/).includes(LINK_NAME)) await linkDebian(site);
+  return (await works(site, linked)) ? linked : undefined;
+}
+
+/**
+ * Only a compiled program proves it: files may be left over from another compiler version, or lack
+ * the bitcode that link-time optimisation reads.
+ */
+async function works(site, { toolchain, linker }) {
+  const env = toolchain ? { ...site.env, RUSTUP_TOOLCHAIN: toolchain } : site.env;
+  const libraries = await ask("rustc", ["--print", "target-libdir", "--target", TARGET], { env, cwd: site.root });
+  if (!libraries || !existsSync(libraries)) return false;
+  const folder = mkdtempSync(path.join(os.tmpdir(), "elanus-probe-"));
+  try {
+    const output = path.join(folder, "probe.wasm");
+    const args = ["-", "--crate-name=probe", "--crate-type=cdylib", `--target=${TARGET}`, "-Clto=fat", "-Copt-level=1", `-o${output}`];
+    if (linker) args.push(`-Clinker=${linker}`);
+    const source = '#[unsafe(no_mangle)] pub extern "C" fn length(n: usize) -> usize { vec![1u8; n].iter().map(|b| *b as usize).sum() }';
+    const answer = await ask("rustc", args, { env, cwd: folder, input: source });
+    return answer !== undefined && existsSync(output);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+/** @returns {Promise<string | undefined>} why it did not work, or undefined when it did */
+async function addWithRustup(site, tell) {
+  if (!findProgram("rustup", site.env)) return "there is no rustup on this machine";
+  tell({ detail: `rustup target add ${TARGET}` });
+  try {
+    await run("rustup", ["target", "add", TARGET], {
+      env: site.env,
+      cwd: site.root,
+      log: path.join(site.logs, "wasm-std.log"),
+      onLine: (line) => tell({ detail: line.slice(0, 60) }),
+    });
+    return undefined;
+  } catch (error) {
+    const lines = (error.output ?? error.message).split("\n");
+    return lines.find((line) => line.startsWith("error"))?.slice(0, 200) ?? lines.at(-1);
+  }
+}
+
+async function makeFromDebian(site, tell, refusal) {
+  try {
+    await install(site, DEBIAN_PACKAGES, tell);
+  } catch (error) {
+    throw new Problem(`${error.message} (rustup's way had failed before: ${refusal})`, {
+      remedy: error.remedy ?? remedy(site),
+      output: error.output,
+      log: error.log,
+    });
+  }
+  const folder = mkdtempSync(path.join(os.tmpdir(), "elanus-std-"));
+  try {
+    writeFileSync(path.join(folder, "Cargo.toml"), '[package]\nname = "nothing"\nversion = "0.0.0"\nedition = "2021"\n[lib]\npath = "lib.rs"\n');
+    writeFileSync(path.join(folder, "lib.rs"), "");
+    const env = { ...site.env };
+    for (const name of ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_TARGET_DIR", "RUSTUP_TOOLCHAIN"]) delete env[name];
+    Object.assign(env, {
+      RUSTC: "/usr/bin/rustc",
+      RUSTC_BOOTSTRAP: "1", // -Zbuild-std is not stable; this compiler and this source are of one version
+      CARGO_PROFILE_RELEASE_LTO: "true", // keeps the bitcode that our own link-time optimisation needs
+      CARGO_TERM_PROGRESS_WHEN: "always",
+      CARGO_TERM_PROGRESS_WIDTH: "60",
+    });
+    await run("/usr/bin/cargo", ["build", "--release", "--target", TARGET, "-Zbuild-std=std,panic_abort,test"], {
+      env,
+      cwd: folder,
+      log: path.join(site.logs, "wasm-std.log"),
+      onLine: (line) => tell({ fraction: fractionIn(line), detail: "building it from Debian's source" }),
+    }).catch((error) => {
+      throw error.withRemedy(remedy(site));
+    });
+    const built = path.join(folder, "target", TARGET, "release", "deps");
+    rmSync(DEBIAN_LIBRARIES, { recursive: true, force: true });
+    mkdirSync(DEBIAN_LIBRARIES, { recursive: true });
+    for (const name of readdirSync(built)) {
+      if (name.endsWith(".rlib") && !name.startsWith("libnothing")) copyFileSync(path.join(built, name), path.join(DEBIAN_LIBRARIES, name));
+    }
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  await linkDebian(site);
+}
+
+async function linkDebian(site) {
+  await run("rustup", ["toolchain", "link", LINK_NAME, "/usr"], {
+    env: site.env,
+    cwd: site.root,
+    log: path.join(site.logs, "wasm-std.log"),
+  });
+}
+
+function remedy(site) {
+  const ordinary = `Where rustup's server can be reached: \`rustup target add ${TARGET}\`.`;
+  if (!isDebian(site)) return ordinary;
+  const rerun = "then run this command once as root, so that it can build the library into /usr/lib/rustlib";
+  return `${ordinary} Otherwise, with rustup installed, as root: ${commandFor(DEBIAN_PACKAGES)}; ${rerun}.`;
+}
