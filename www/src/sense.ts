@@ -1,0 +1,33 @@
+// A hit, read into what the page prints.
+
+import type { Hit } from "elanus";
+import { PARTS } from "./query.ts";
+
+export interface Sense {
+  id: string;
+  lemma: string;
+  /** The other words of the same sense. */
+  others: string[];
+  gloss: string;
+  part: { name: string; short: string };
+  /** Cosine similarity with the query, as the index reports it. */
+  similarity: number;
+}
+
+export const FIELDS = ["id", "pos", "lemma", "lemmas", "gloss"];
+
+const text = (value: unknown) => (typeof value === "string" ? value : "");
+
+export function toSense(hit: Hit): Sense {
+  const fields = hit.fields ?? {};
+  const lemma = text(fields.lemma);
+  const part = PARTS.find((known) => known.part === fields.pos) ?? { name: text(fields.pos), short: text(fields.pos) };
+  return {
+    id: text(fields.id) || String(hit.id),
+    lemma,
+    others: text(fields.lemmas).split("; ").filter((other) => other && other !== lemma),
+    gloss: text(fields.gloss),
+    part,
+    similarity: hit.distance,
+  };
+}

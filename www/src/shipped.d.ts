@@ -1,0 +1,13 @@
+/** Written by the build: the data files that this very page was built with. */
+declare module "virtual:shipped" {
+  export interface ShippedFile {
+    /** Relative to the page; the name carries the content's hash. */
+    url: string;
+    bytes: number;
+    sha256: string;
+  }
+  const shipped: Record<"index" | "model" | "tokenizer" | "config", ShippedFile>;
+  export default shipped;
+}
+
+declare module "*.css";
