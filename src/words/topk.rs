@@ -79,6 +79,19 @@ impl TopK {
     pub fn into_sorted(self) -> Vec<Hit> {
         self.heap.into_sorted_vec().into_iter().map(|f| f.0).collect()
     }
+
+    /// Forgets everything and keeps `k` from now on, in the memory that it has.
+    pub fn reset(&mut self, k: usize) {
+        self.heap.clear();
+        self.k = k;
+    }
+
+    /// Moves the hits to the end of `hits`, nearest first, and keeps the memory.
+    pub fn drain_sorted(&mut self, hits: &mut Vec<Hit>) {
+        let start = hits.len();
+        hits.extend(self.heap.drain().map(|f| f.0));
+        hits[start..].sort_unstable_by(Hit::order);
+    }
 }
 
 #[cfg(test)]
@@ -100,7 +113,14 @@ mod tests {
             let mut sorted = hits;
             sorted.sort_by(Hit::order);
             sorted.truncate(k);
+            let mut drained = vec![Hit { row: 7, distance: 0.5 }];
+            let mut again = top.clone();
+            again.drain_sorted(&mut drained);
+            prop_assert_eq!(&drained[1..], &sorted[..]);
             prop_assert_eq!(top.into_sorted(), sorted);
+            again.reset(1);
+            let hit = Hit { row: 0, distance: 1.0 };
+            prop_assert_eq!((again.push(hit), again.push(hit)), (true, false));
         }
     }
 }

@@ -1,0 +1,85 @@
+//! Distance kernels: one table of functions per instruction set, all giving the same bits.
+//!
+//! Every kernel sums in one fixed order and never fuses a multiplication with an addition, so a
+//! build writes the same bytes, and a search finds the same distances, on every machine. That order
+//! is 16 lanes wide: it fills four `simd128` registers or two AVX2 ones, and rows are long enough
+//! that memory, not the additions, sets the pace. [`suite`] runs one set of tests over every table.
+//!
+//! | file | runs on |
+//! |---|---|
+//! | `oracle` | nothing: f64, what the tests compare with |
+//! | `portable` | any machine |
+//! | `simd128` | wasm, chosen when the module is built (a module validates whole) |
+//! | `x86`, `neon` | x86-64 with AVX2 (detected once), AArch64 |
+
+#[cfg(target_arch = "aarch64")]
+mod neon;
+#[cfg(test)]
+mod oracle;
+mod portable;
+mod scan;
+#[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+mod simd128;
+#[cfg(test)]
+mod suite;
+#[cfg(target_arch = "x86_64")]
+mod x86;
+
+pub use scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, LookupTables, MAX_LEVEL};
+
+/// The kernels of one instruction set. Slices of unequal length are a caller's bug and panic.
+#[derive(Debug)]
+pub struct Kernels {
+    /// What it is called in reports.
+    pub name: &'static str,
+    /// Inner product.
+    pub dot: fn(&[f32], &[f32]) -> f32,
+    /// Squared Euclidean distance.
+    pub l2: fn(&[f32], &[f32]) -> f32,
+    /// Inner product of a row of 8-bit integers and a query of 16-bit ones. Exact unless it leaves
+    /// the range of `i32`, where it wraps; a query is scaled so that it can't.
+    pub dot_i8: fn(&[i8], &[i16]) -> i32,
+    /// Bounds of whole blocks of 1-bit codes.
+    pub scan: ScanBlocks,
+}
+
+/// Writes the lower bounds of the distances of blocks of 1-bit codes, and a bit for each row whose
+/// bound is below the threshold: see [`LookupTables`].
+pub type ScanBlocks =
+    fn(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]);
+
+/// The fastest kernels that this machine can run.
+#[inline]
+pub fn kernels() -> &'static Kernels {
+    #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
+    return &simd128::KERNELS;
+    #[cfg(target_arch = "aarch64")]
+    return &neon::KERNELS;
+    #[cfg(target_arch = "x86_64")]
+    return x86::detect().unwrap_or(&portable::KERNELS);
+    #[cfg(not(any(
+        all(target_arch = "wasm32", target_feature = "simd128"),
+        target_arch = "aarch64",
+        target_arch = "x86_64"
+    )))]
+    return &portable::KERNELS;
+}
+
+/// Inner product, by the fastest kernel. Panics if the lengths differ.
+#[inline]
+pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    (kernels().dot)(a, b)
+}
+
+/// Squared Euclidean distance, by the fastest kernel. Panics if the lengths differ.
+#[inline]
+pub fn l2(a: &[f32], b: &[f32]) -> f32 {
+    (kernels().l2)(a, b)
+}
+
+/// Inner product of 8-bit integers with 16-bit ones, by the fastest kernel. Panics if the lengths
+/// differ.
+#[inline]
+pub fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
+    (kernels().dot_i8)(row, query)
+}

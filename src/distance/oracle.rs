@@ -1,0 +1,22 @@
+//! The plain definitions in f64: slow, and right.
+
+/// Inner product.
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum()
+}
+
+/// Squared Euclidean distance.
+pub fn l2(a: &[f32], b: &[f32]) -> f64 {
+    a.iter().zip(b).map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum()
+}
+
+/// Inner product of integers.
+pub fn dot_i8(row: &[i8], query: &[i16]) -> i64 {
+    row.iter().zip(query).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum()
+}
+
+/// Sum of the table entries that row `row` of a block selects.
+pub fn table_sum(codes: &[u8], tables: &[u8], row: usize) -> u64 {
+    let groups = codes.chunks_exact(16).zip(tables.chunks_exact(16));
+    groups.map(|(code, table)| u64::from(table[usize::from(code[row % 16] >> (row / 16 * 4) & 15)])).sum()
+}

@@ -1,0 +1,71 @@
+//! Kernels for any machine, and the definition of the order in which all others sum.
+//!
+//! Element `i` goes to lane `i % 16`. Lanes 8 apart are added, then those 4, 2 and 1 apart.
+
+use super::Kernels;
+use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, LookupTables};
+
+pub static KERNELS: Kernels = Kernels { name: "portable", dot, l2, dot_i8, scan };
+
+pub(super) const LANES: usize = 16;
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    in_lanes(a, b, |x, y| x * y)
+}
+
+fn l2(a: &[f32], b: &[f32]) -> f32 {
+    in_lanes(a, b, |x, y| (x - y) * (x - y))
+}
+
+#[inline]
+fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let mut lanes = [0.0f32; LANES];
+    let (a, a_rest) = a.as_chunks::<LANES>();
+    let (b, b_rest) = b.as_chunks::<LANES>();
+    for (a, b) in a.iter().zip(b) {
+        for i in 0..LANES {
+            lanes[i] += term(a[i], b[i]);
+        }
+    }
+    for (lane, (&x, &y)) in lanes.iter_mut().zip(a_rest.iter().zip(b_rest)) {
+        *lane += term(x, y);
+    }
+    let mut half = LANES / 2;
+    while half > 0 {
+        for i in 0..half {
+            lanes[i] += lanes[i + half];
+        }
+        half /= 2;
+    }
+    lanes[0]
+}
+
+fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
+    assert_eq!(row.len(), query.len());
+    row.iter().zip(query).fold(0, |sum: i32, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {
+    query.check(blocks, bounds, hits);
+    for ((block, bounds), hits) in blocks.chunks_exact(query.block_bytes()).zip(bounds).zip(hits) {
+        let (factors, codes) = block.split_at(FACTOR_BYTES);
+        let mut sums = [0u16; BLOCK_ROWS];
+        for (code, table) in codes.chunks_exact(GROUP).zip(query.entries().chunks_exact(GROUP)) {
+            for j in 0..GROUP {
+                sums[j] += u16::from(table[usize::from(code[j] & 15)]);
+                sums[GROUP + j] += u16::from(table[usize::from(code[j] >> 4)]);
+            }
+        }
+        let factor = |kind: usize, row: usize| {
+            let at = (kind * BLOCK_ROWS + row) * 4;
+            f32::from_le_bytes([factors[at], factors[at + 1], factors[at + 2], factors[at + 3]])
+        };
+        *hits = 0;
+        for row in 0..BLOCK_ROWS {
+            let product = f32::from(sums[row]) * query.scale + query.bias;
+            bounds[row] = factor(0, row) - factor(1, row) * product - factor(2, row) * query.error;
+            *hits |= u32::from(bounds[row] < threshold) << row;
+        }
+    }
+}

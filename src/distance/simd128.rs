@@ -1,0 +1,139 @@
+//! Kernels for WebAssembly's 128-bit SIMD, without the relaxed instructions (those may differ from
+//! host to host).
+
+use super::Kernels;
+use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, GROUPS_IN_A_BYTE, LookupTables};
+use core::arch::wasm32::*;
+
+pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_i8, scan };
+
+/// Elements summed a step: see `portable`.
+const LANES: usize = 16;
+
+/// The 16 bytes at `bytes[at..]`.
+#[inline(always)]
+fn load<T>(values: &[T], at: usize) -> v128 {
+    debug_assert!((values.len() - at) * size_of::<T>() >= 16);
+    // SAFETY: every caller keeps `at` far enough from the end that 16 bytes are inside the slice
+    // (checked by the assertion above in test builds); `v128_load` takes any alignment.
+    unsafe { v128_load(values.as_ptr().add(at).cast()) }
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    in_lanes(a, b, |x, y| f32x4_mul(x, y))
+}
+
+fn l2(a: &[f32], b: &[f32]) -> f32 {
+    in_lanes(a, b, |x, y| {
+        let difference = f32x4_sub(x, y);
+        f32x4_mul(difference, difference)
+    })
+}
+
+#[inline(always)]
+fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(v128, v128) -> v128) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let mut lanes = [f32x4_splat(0.0); LANES / 4];
+    let whole = a.len() / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane = f32x4_add(*lane, term(load(a, at + 4 * i), load(b, at + 4 * i)));
+        }
+    }
+    if whole < a.len() {
+        // Zeros after the end leave a sum as it is: +0 added to a lane that began as +0.
+        let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [0.0f32; LANES]);
+        a_rest[..a.len() - whole].copy_from_slice(&a[whole..]);
+        b_rest[..b.len() - whole].copy_from_slice(&b[whole..]);
+        for (i, lane) in lanes.iter_mut().enumerate() {
+            *lane = f32x4_add(*lane, term(load(&a_rest, 4 * i), load(&b_rest, 4 * i)));
+        }
+    }
+    let four = f32x4_add(f32x4_add(lanes[0], lanes[2]), f32x4_add(lanes[1], lanes[3]));
+    let two = f32x4_add(four, i32x4_shuffle::<2, 3, 2, 3>(four, four));
+    f32x4_extract_lane::<0>(two) + f32x4_extract_lane::<1>(two)
+}
+
+fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
+    assert_eq!(row.len(), query.len());
+    let (mut low, mut high) = (i32x4_splat(0), i32x4_splat(0));
+    let whole = row.len() / 16 * 16;
+    for at in (0..whole).step_by(16) {
+        let bytes = load(row, at);
+        low = i32x4_add(low, i32x4_dot_i16x8(i16x8_extend_low_i8x16(bytes), load(query, at)));
+        high = i32x4_add(high, i32x4_dot_i16x8(i16x8_extend_high_i8x16(bytes), load(query, at + 8)));
+    }
+    let four = i32x4_add(low, high);
+    let two = i32x4_add(four, i32x4_shuffle::<2, 3, 2, 3>(four, four));
+    let sum = i32x4_extract_lane::<0>(two).wrapping_add(i32x4_extract_lane::<1>(two));
+    let rest = row[whole..].iter().zip(&query[whole..]);
+    rest.fold(sum, |sum, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {
+    query.check(blocks, bounds, hits);
+    for ((block, bounds), hits) in blocks.chunks_exact(query.block_bytes()).zip(bounds).zip(hits) {
+        let (factors, codes) = block.split_at(FACTOR_BYTES);
+        let sums = table_sums(codes, query.entries());
+        *hits = lower_bounds(factors, &sums, query, threshold, bounds);
+    }
+}
+
+/// The sums of rows 0..8, 8..16, 16..24 and 24..32 as `u16x8`.
+#[inline(always)]
+fn table_sums(codes: &[u8], tables: &[u8]) -> [v128; 4] {
+    let mask = u8x16_splat(15);
+    let zero = u8x16_splat(0);
+    let low_byte = u16x8_splat(0xFF);
+    // Of rows 0..16 and 16..32: even rows, odd rows.
+    let mut sums = [zero; 4];
+    let step = GROUPS_IN_A_BYTE * GROUP;
+    let mut at = 0;
+    while at < codes.len() {
+        let end = (at + step).min(codes.len());
+        let (mut low, mut high) = (zero, zero);
+        while at < end {
+            let code = load(codes, at);
+            let table = load(tables, at);
+            low = u8x16_add(low, u8x16_swizzle(table, v128_and(code, mask)));
+            high = u8x16_add(high, u8x16_swizzle(table, v128_and(u16x8_shr(code, 4), mask)));
+            at += GROUP;
+        }
+        sums[0] = u16x8_add(sums[0], v128_and(low, low_byte));
+        sums[1] = u16x8_add(sums[1], u16x8_shr(low, 8));
+        sums[2] = u16x8_add(sums[2], v128_and(high, low_byte));
+        sums[3] = u16x8_add(sums[3], u16x8_shr(high, 8));
+    }
+    [
+        u16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(sums[0], sums[1]),
+        u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[0], sums[1]),
+        u16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(sums[2], sums[3]),
+        u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[2], sums[3]),
+    ]
+}
+
+/// Fills `bounds` and says which of them are below the threshold.
+#[inline(always)]
+fn lower_bounds(
+    factors: &[u8],
+    sums: &[v128; 4],
+    query: &LookupTables<'_>,
+    threshold: f32,
+    bounds: &mut [f32; BLOCK_ROWS],
+) -> u32 {
+    let (scale, bias, error) = (f32x4_splat(query.scale), f32x4_splat(query.bias), f32x4_splat(query.error));
+    let threshold = f32x4_splat(threshold);
+    let mut hits = 0;
+    for (four, bounds) in bounds.as_chunks_mut::<4>().0.iter_mut().enumerate() {
+        let sum = sums[four / 2];
+        let sum = if four % 2 == 0 { u32x4_extend_low_u16x8(sum) } else { u32x4_extend_high_u16x8(sum) };
+        let product = f32x4_add(f32x4_mul(f32x4_convert_u32x4(sum), scale), bias);
+        let factor = |kind: usize| load(factors, kind * 4 * BLOCK_ROWS + 16 * four);
+        let estimate = f32x4_sub(factor(0), f32x4_mul(factor(1), product));
+        let bound = f32x4_sub(estimate, f32x4_mul(factor(2), error));
+        // SAFETY: `bounds` is four floats.
+        unsafe { v128_store(bounds.as_mut_ptr().cast(), bound) };
+        hits |= u32::from(i32x4_bitmask(f32x4_lt(bound, threshold))) << (4 * four);
+    }
+    hits
+}

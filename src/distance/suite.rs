@@ -1,0 +1,166 @@
+//! One set of tests that the kernels of every instruction set pass, here and in a browser.
+
+use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, LookupTables, MAX_LEVEL};
+use super::{Kernels, kernels, oracle, portable};
+use crate::words::bytes::as_bytes;
+use crate::words::random::SplitMix64;
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+/// Every table that this machine can run, `portable` first.
+fn tables() -> Vec<&'static Kernels> {
+    let mut all = vec![&portable::KERNELS];
+    if kernels().name != portable::KERNELS.name {
+        all.push(kernels());
+    }
+    all
+}
+
+/// Vectors that are hard in different ways.
+fn vectors(random: &mut SplitMix64, len: usize) -> Vec<(&'static str, Vec<f32>)> {
+    let mut of = |f: &mut dyn FnMut(&mut SplitMix64) -> f32| (0..len).map(|_| f(random)).collect::<Vec<_>>();
+    vec![
+        ("normal", of(&mut |r| r.normal_f32())),
+        ("positive", of(&mut |r| r.unit_f32())),
+        ("denormal", of(&mut |r| r.normal_f32() * 1e-40)),
+        ("large", of(&mut |r| r.normal_f32() * 1e15)),
+        ("mixed magnitudes", of(&mut |r| r.normal_f32() * 10f32.powi(r.below(30) as i32 - 15))),
+        ("zeros of both signs", of(&mut |r| if r.below(2) == 0 { 0.0 } else { -0.0 })),
+    ]
+}
+
+/// How far a sum of `terms`, each off by a few roundings, may be from its exact value.
+fn tolerance(terms: impl Iterator<Item = f64>) -> f64 {
+    let (mut count, mut sum) = (0, 0.0);
+    for term in terms {
+        count += 1;
+        sum += term.abs();
+    }
+    let depth = f64::from(count) / portable::LANES as f64 + 8.0;
+    depth * f64::from(f32::EPSILON) * sum + f64::from(count) * f64::from(f32::from_bits(1))
+}
+
+#[test]
+fn float_kernels_stay_within_the_error_bound_at_every_length_and_alignment() {
+    let mut random = SplitMix64::new(1);
+    for len in 0..=200 {
+        let start = len % 7;
+        for ((what, a), (_, b)) in vectors(&mut random, len + 7).iter().zip(&vectors(&mut random, len + 7)) {
+            let (a, b) = (&a[start..start + len], &b[7 - start..7 - start + len]);
+            let pairs = || a.iter().zip(b).map(|(&x, &y)| (f64::from(x), f64::from(y)));
+            let dot_tolerance = tolerance(pairs().map(|(x, y)| x * y));
+            let l2_tolerance = tolerance(pairs().map(|(x, y)| (x - y).powi(2)));
+            for k in tables() {
+                let off = (f64::from((k.dot)(a, b)) - oracle::dot(a, b)).abs();
+                assert!(off <= dot_tolerance, "{} dot of {len} {what}: off by {off}, {dot_tolerance}", k.name);
+                let off = (f64::from((k.l2)(a, b)) - oracle::l2(a, b)).abs();
+                assert!(off <= l2_tolerance, "{} l2 of {len} {what}: off by {off}, {l2_tolerance}", k.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn float_kernels_agree_bit_for_bit() {
+    let mut random = SplitMix64::new(2);
+    for len in (0..=200).chain([384, 767, 1536, 4099]) {
+        for ((what, a), (_, b)) in vectors(&mut random, len).iter().zip(&vectors(&mut random, len)) {
+            for k in tables() {
+                let (dot, l2) = ((portable::KERNELS.dot)(a, b), (portable::KERNELS.l2)(a, b));
+                assert_eq!((k.dot)(a, b).to_bits(), dot.to_bits(), "{} dot of {len} {what}", k.name);
+                assert_eq!((k.l2)(a, b).to_bits(), l2.to_bits(), "{} l2 of {len} {what}", k.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn integer_kernels_are_exact_and_wrap_alike() {
+    let mut random = SplitMix64::new(3);
+    for len in (0..=200).chain([384, 1000, 32_768]) {
+        let row: Vec<i8> = (0..len + 3).map(|_| random.next_u64() as i8).collect();
+        let query: Vec<i16> = (0..len + 3).map(|_| random.next_u64() as i16).collect();
+        let extreme = (vec![i8::MIN; len], vec![i16::MIN; len]);
+        for (row, query) in [(&row[3..], &query[..len]), (&row[..len], &query[3..]), (&extreme.0, &extreme.1)] {
+            let exact = oracle::dot_i8(row, query) as i32;
+            for k in tables() {
+                assert_eq!((k.dot_i8)(row, query), exact, "{} of {len}", k.name);
+            }
+        }
+    }
+}
+
+/// Blocks of random codes with these factors, and tables with entries up to `level`.
+fn scanned(random: &mut SplitMix64, groups: usize, blocks: usize, level: u8) -> (Vec<u8>, Vec<u8>) {
+    let mut bytes = Vec::new();
+    for _ in 0..blocks {
+        let factors: Vec<f32> = (0..3 * BLOCK_ROWS).map(|_| random.normal_f32()).collect();
+        bytes.extend_from_slice(as_bytes(&factors));
+        bytes.extend((0..groups * GROUP).map(|_| random.next_u64() as u8));
+    }
+    (bytes, (0..groups * GROUP).map(|_| random.below(u32::from(level) + 1) as u8).collect())
+}
+
+fn run(k: &Kernels, bytes: &[u8], query: &LookupTables<'_>, threshold: f32) -> (Vec<[u32; BLOCK_ROWS]>, Vec<u32>) {
+    let blocks = bytes.len() / query.block_bytes();
+    let (mut bounds, mut hits) = (vec![[f32::NAN; BLOCK_ROWS]; blocks], vec![u32::MAX; blocks]);
+    (k.scan)(bytes, query, threshold, &mut bounds, &mut hits);
+    (bounds.iter().map(|b| b.map(f32::to_bits)).collect(), hits)
+}
+
+#[test]
+fn scans_compute_the_documented_bound_at_every_dimension() {
+    let mut random = SplitMix64::new(4);
+    for groups in (2..=100).step_by(2) {
+        let (bytes, entries) = scanned(&mut random, groups, 3, LookupTables::level(groups));
+        let query = LookupTables::new(&entries, 0.01, -0.5, 0.25);
+        for k in tables() {
+            let (bounds, hits) = run(k, &bytes, &query, 0.1);
+            for (b, block) in bytes.chunks_exact(query.block_bytes()).enumerate() {
+                for (row, &found) in bounds[b].iter().enumerate() {
+                    let factor = |kind: usize| {
+                        let at = (kind * BLOCK_ROWS + row) * 4;
+                        f32::from_le_bytes(block[at..at + 4].try_into().unwrap())
+                    };
+                    let sum = oracle::table_sum(&block[FACTOR_BYTES..], &entries, row) as f32;
+                    let bound = factor(0) - factor(1) * (sum * 0.01 + -0.5) - factor(2) * 0.25;
+                    assert_eq!(found, bound.to_bits(), "{} {groups} groups, row {row}", k.name);
+                    assert_eq!(hits[b] >> row & 1 == 1, bound < 0.1, "{} {groups} groups, row {row}", k.name);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn the_largest_sums_fit() {
+    for groups in [2, 8, 16, 18, 2114, 2116, 8192] {
+        let entries = vec![LookupTables::level(groups); groups * GROUP];
+        let mut bytes = vec![0; FACTOR_BYTES];
+        bytes[BLOCK_ROWS * 4..2 * BLOCK_ROWS * 4].copy_from_slice(as_bytes(&[-1.0f32; BLOCK_ROWS]));
+        bytes.resize(FACTOR_BYTES + groups * GROUP, 0xA7);
+        let query = LookupTables::new(&entries, 1.0, 0.0, 0.0);
+        let sum = groups as f32 * f32::from(LookupTables::level(groups));
+        for k in tables() {
+            let (bounds, _) = run(k, &bytes, &query, 0.0);
+            assert!(bounds[0].iter().all(|&b| f32::from_bits(b) == sum), "{} {groups} groups: {bounds:?}", k.name);
+        }
+    }
+    assert_eq!(LookupTables::level(96), MAX_LEVEL);
+}
+
+#[test]
+fn factors_of_a_forged_file_select_nothing_that_is_not_below_the_threshold() {
+    let entries = vec![1; 2 * GROUP];
+    let query = LookupTables::new(&entries, 1.0, 0.0, 1.0);
+    let odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY, f32::MAX, f32::MIN, 0.0, -0.0, f32::from_bits(1)];
+    let factors: Vec<f32> = (0..3 * BLOCK_ROWS).map(|i| odd[(i * 7 + i / 32) % odd.len()]).collect();
+    let mut bytes = as_bytes(&factors).to_vec();
+    bytes.resize(query.block_bytes(), 0);
+    for k in tables() {
+        let (bounds, hits) = run(k, &bytes, &query, f32::INFINITY);
+        for (row, &bound) in bounds[0].iter().enumerate() {
+            assert_eq!(hits[0] >> row & 1 == 1, f32::from_bits(bound) < f32::INFINITY, "{} row {row}", k.name);
+        }
+    }
+}

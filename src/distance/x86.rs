@@ -1,0 +1,192 @@
+//! Kernels for x86-64 with AVX2, detected once.
+
+use super::Kernels;
+use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, GROUPS_IN_A_BYTE, LookupTables};
+use core::arch::x86_64::*;
+use std::sync::OnceLock;
+
+static AVX2: Kernels = Kernels { name: "avx2", dot, l2, dot_i8, scan };
+
+/// The AVX2 kernels, if this machine has it. The only way to reach them.
+#[inline]
+pub fn detect() -> Option<&'static Kernels> {
+    static FOUND: OnceLock<bool> = OnceLock::new();
+    FOUND.get_or_init(|| is_x86_feature_detected!("avx2")).then_some(&AVX2)
+}
+
+fn dot(a: &[f32], b: &[f32]) -> f32 {
+    // SAFETY: reached only through `detect`, which found AVX2.
+    unsafe { dot_avx2(a, b) }
+}
+
+fn l2(a: &[f32], b: &[f32]) -> f32 {
+    // SAFETY: reached only through `detect`, which found AVX2.
+    unsafe { l2_avx2(a, b) }
+}
+
+fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
+    // SAFETY: reached only through `detect`, which found AVX2.
+    unsafe { dot_i8_avx2(row, query) }
+}
+
+fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {
+    // SAFETY: reached only through `detect`, which found AVX2.
+    unsafe { scan_avx2(blocks, query, threshold, bounds, hits) }
+}
+
+/// Elements summed a step: see `portable`.
+const LANES: usize = 16;
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn floats(values: &[f32], at: usize) -> __m256 {
+    debug_assert!(values.len() >= at + 8);
+    // SAFETY: every caller keeps `at + 8` inside the slice (checked above in test builds).
+    unsafe { _mm256_loadu_ps(values.as_ptr().add(at)) }
+}
+
+/// The 32 bytes at `values[at..]`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn bytes32<T>(values: &[T], at: usize) -> __m256i {
+    debug_assert!((values.len() - at) * size_of::<T>() >= 32);
+    // SAFETY: every caller keeps 32 bytes from `at` inside the slice (checked above in test builds).
+    unsafe { _mm256_loadu_si256(values.as_ptr().add(at).cast()) }
+}
+
+#[target_feature(enable = "avx2")]
+fn dot_avx2(a: &[f32], b: &[f32]) -> f32 {
+    in_lanes(a, b, |x, y| _mm256_mul_ps(x, y))
+}
+
+#[target_feature(enable = "avx2")]
+fn l2_avx2(a: &[f32], b: &[f32]) -> f32 {
+    in_lanes(a, b, |x, y| {
+        let difference = _mm256_sub_ps(x, y);
+        _mm256_mul_ps(difference, difference)
+    })
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(__m256, __m256) -> __m256) -> f32 {
+    assert_eq!(a.len(), b.len());
+    let mut low = _mm256_setzero_ps();
+    let mut high = _mm256_setzero_ps();
+    let whole = a.len() / LANES * LANES;
+    for at in (0..whole).step_by(LANES) {
+        low = _mm256_add_ps(low, term(floats(a, at), floats(b, at)));
+        high = _mm256_add_ps(high, term(floats(a, at + 8), floats(b, at + 8)));
+    }
+    if whole < a.len() {
+        // Zeros after the end leave a sum as it is: +0 added to a lane that began as +0.
+        let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [0.0f32; LANES]);
+        a_rest[..a.len() - whole].copy_from_slice(&a[whole..]);
+        b_rest[..b.len() - whole].copy_from_slice(&b[whole..]);
+        low = _mm256_add_ps(low, term(floats(&a_rest, 0), floats(&b_rest, 0)));
+        high = _mm256_add_ps(high, term(floats(&a_rest, 8), floats(&b_rest, 8)));
+    }
+    let eight = _mm256_add_ps(low, high);
+    let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));
+    let two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+    _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps::<1>(two, two)))
+}
+
+#[target_feature(enable = "avx2")]
+fn dot_i8_avx2(row: &[i8], query: &[i16]) -> i32 {
+    assert_eq!(row.len(), query.len());
+    let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+    let whole = row.len() / 32 * 32;
+    for at in (0..whole).step_by(32) {
+        let bytes = bytes32(row, at);
+        let (first, second) = (_mm256_castsi256_si128(bytes), _mm256_extracti128_si256::<1>(bytes));
+        low = _mm256_add_epi32(low, _mm256_madd_epi16(_mm256_cvtepi8_epi16(first), bytes32(query, at)));
+        high = _mm256_add_epi32(high, _mm256_madd_epi16(_mm256_cvtepi8_epi16(second), bytes32(query, at + 16)));
+    }
+    let eight = _mm256_add_epi32(low, high);
+    let four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b1110>(four));
+    let sum = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)));
+    let rest = row[whole..].iter().zip(&query[whole..]);
+    rest.fold(sum, |sum, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+#[target_feature(enable = "avx2")]
+fn scan_avx2(
+    blocks: &[u8],
+    query: &LookupTables<'_>,
+    threshold: f32,
+    bounds: &mut [[f32; BLOCK_ROWS]],
+    hits: &mut [u32],
+) {
+    query.check(blocks, bounds, hits);
+    for ((block, bounds), hits) in blocks.chunks_exact(query.block_bytes()).zip(bounds).zip(hits) {
+        let (factors, codes) = block.split_at(FACTOR_BYTES);
+        let sums = table_sums(codes, query.entries());
+        *hits = lower_bounds(factors, &sums, query, threshold, bounds);
+    }
+}
+
+/// The sums of rows 0..8, 8..16, 16..24 and 24..32 as 16-bit integers.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn table_sums(codes: &[u8], tables: &[u8]) -> [__m128i; 4] {
+    let mask = _mm256_set1_epi8(15);
+    let low_byte = _mm256_set1_epi16(0xFF);
+    // A register holds two groups, the even one in its lower half: the halves are added at the end.
+    // Of rows 0..16 and 16..32: even rows, odd rows.
+    let mut sums = [_mm256_setzero_si256(); 4];
+    let step = 2 * GROUPS_IN_A_BYTE * GROUP;
+    let mut at = 0;
+    while at < codes.len() {
+        let end = (at + step).min(codes.len());
+        let (mut low, mut high) = (_mm256_setzero_si256(), _mm256_setzero_si256());
+        while at < end {
+            let code = bytes32(codes, at);
+            let table = bytes32(tables, at);
+            low = _mm256_add_epi8(low, _mm256_shuffle_epi8(table, _mm256_and_si256(code, mask)));
+            let upper = _mm256_and_si256(_mm256_srli_epi16::<4>(code), mask);
+            high = _mm256_add_epi8(high, _mm256_shuffle_epi8(table, upper));
+            at += 2 * GROUP;
+        }
+        sums[0] = _mm256_add_epi16(sums[0], _mm256_and_si256(low, low_byte));
+        sums[1] = _mm256_add_epi16(sums[1], _mm256_srli_epi16::<8>(low));
+        sums[2] = _mm256_add_epi16(sums[2], _mm256_and_si256(high, low_byte));
+        sums[3] = _mm256_add_epi16(sums[3], _mm256_srli_epi16::<8>(high));
+    }
+    let [low_even, low_odd, high_even, high_odd] =
+        sums.map(|s| _mm_add_epi16(_mm256_castsi256_si128(s), _mm256_extracti128_si256::<1>(s)));
+    [
+        _mm_unpacklo_epi16(low_even, low_odd),
+        _mm_unpackhi_epi16(low_even, low_odd),
+        _mm_unpacklo_epi16(high_even, high_odd),
+        _mm_unpackhi_epi16(high_even, high_odd),
+    ]
+}
+
+/// Fills `bounds` and says which of them are below the threshold.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn lower_bounds(
+    factors: &[u8],
+    sums: &[__m128i; 4],
+    query: &LookupTables<'_>,
+    threshold: f32,
+    bounds: &mut [f32; BLOCK_ROWS],
+) -> u32 {
+    let (scale, bias, error) = (_mm256_set1_ps(query.scale), _mm256_set1_ps(query.bias), _mm256_set1_ps(query.error));
+    let threshold = _mm256_set1_ps(threshold);
+    let mut hits = 0;
+    for (eight, bounds) in bounds.as_chunks_mut::<8>().0.iter_mut().enumerate() {
+        let sum = _mm256_cvtepi32_ps(_mm256_cvtepu16_epi32(sums[eight]));
+        let product = _mm256_add_ps(_mm256_mul_ps(sum, scale), bias);
+        let factor = |kind: usize| _mm256_castsi256_ps(bytes32(factors, kind * 4 * BLOCK_ROWS + 32 * eight));
+        let estimate = _mm256_sub_ps(factor(0), _mm256_mul_ps(factor(1), product));
+        let bound = _mm256_sub_ps(estimate, _mm256_mul_ps(factor(2), error));
+        // SAFETY: `bounds` is eight floats.
+        unsafe { _mm256_storeu_ps(bounds.as_mut_ptr(), bound) };
+        let below = _mm256_movemask_ps(_mm256_cmp_ps::<_CMP_LT_OQ>(bound, threshold));
+        hits |= (below as u32) << (8 * eight);
+    }
+    hits
+}
