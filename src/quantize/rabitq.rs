@@ -1,0 +1,187 @@
+//! RaBitQ: one bit a dimension, an unbiased estimate of the distance, and a bound on its error
+//! (Gao, Long: *RaBitQ: Quantizing High-Dimensional Vectors with a Theoretical Error Bound for
+//! Approximate Nearest Neighbor Search*, SIGMOD 2024).
+//!
+//! Of a row *o* what is coded is its rotated residual *r* = P(o − c) from the centroid *c* of its
+//! list, in *d* padded dimensions: the signs *s* of its coordinates. With p = P(q − c) for a query,
+//!
+//! ```text
+//! ⟨r, p⟩ ≈ (‖r‖² / Σ|rᵢ|) · ⟨s, p⟩,   off by about ‖p‖ · √(((‖r‖² / Σ|rᵢ|)² d − ‖r‖²) / (d − 1))
+//! ```
+//!
+//! where "about" is one standard deviation over the random rotations. So the factors of a row are
+//!
+//! | | L2 | IP, COSINE |
+//! |---|---|---|
+//! | `f_add` | ‖r‖² | −⟨o − c, c⟩ |
+//! | `f_scale` | 2 ‖r‖² / Σ\|rᵢ\| | ‖r‖² / Σ\|rᵢ\| |
+//! | `f_error` | twice the root above | the root above |
+//! | added for a query | ‖q − c‖² | −⟨q, c⟩ |
+//!
+//! and the internal distance is about `added + f_add − f_scale · ⟨s, p⟩`, give or take
+//! [`EPSILON`] · `f_error` · ‖p‖. A row that equals its centroid has zeros for `f_scale` and
+//! `f_error`.
+//!
+//! **Section 5** is a run of blocks of 32 rows in the layout of [`crate::distance::LookupTables`],
+//! in row order. Rows that fill up the last block are all zero.
+//!
+//! **Section 3** is the centroid, as f32 × dimension: the mean of all rows.
+
+use super::rotation::Rotation;
+use crate::distance::{BLOCK_ROWS, FACTOR_BYTES, GROUP, LookupTables};
+use crate::words::{MatrixView, Metric};
+
+/// Standard deviations that the error bound allows for. 1.9 is the paper's choice: about 3 % of the
+/// rows are nearer than their bound says.
+pub const EPSILON: f32 = 1.9;
+
+/// Bytes of a block of 32 rows of this (unpadded) dimension.
+pub const fn block_bytes(dimension: usize) -> usize {
+    FACTOR_BYTES + super::rotation::padded(dimension) / 4 * GROUP
+}
+
+/// The mean of the rows; zero where there are none.
+pub fn centroid(rows: MatrixView<'_>) -> Vec<f32> {
+    let mut sums = vec![0.0f64; rows.dimension()];
+    for row in rows.iter() {
+        sums.iter_mut().zip(row).for_each(|(sum, &x)| *sum += f64::from(x));
+    }
+    let count = rows.rows().max(1) as f64;
+    sums.into_iter().map(|sum| (sum / count) as f32).collect()
+}
+
+/// Writes rows as blocks.
+#[derive(Debug)]
+pub struct Encoder<'a> {
+    /// The rotation.
+    pub rotation: &'a Rotation,
+    /// The centroid that residuals are taken from.
+    pub centroid: &'a [f32],
+    /// What the factors are for.
+    pub metric: Metric,
+}
+
+impl Encoder<'_> {
+    /// Writes up to 32 rows as one block into `block`, which is all zero.
+    pub fn encode<'r>(&self, rows: impl Iterator<Item = &'r [f32]>, block: &mut [u8]) {
+        let (factors, codes) = block.split_at_mut(FACTOR_BYTES);
+        let mut residual = vec![0.0; self.rotation.padded()];
+        for (j, row) in rows.enumerate() {
+            debug_assert!(j < BLOCK_ROWS);
+            residual.fill(0.0);
+            residual.iter_mut().zip(row.iter().zip(self.centroid)).for_each(|(r, (&x, &c))| *r = x - c);
+            let factors_of_row = self.factors(&mut residual);
+            for (kind, factor) in factors_of_row.iter().enumerate() {
+                let at = 4 * (kind * BLOCK_ROWS + j);
+                factors[at..at + 4].copy_from_slice(&factor.to_le_bytes());
+            }
+            for (group, four) in residual.as_chunks::<4>().0.iter().enumerate() {
+                let bits = four.iter().enumerate().fold(0, |bits, (i, &x)| bits | u8::from(x > 0.0) << i);
+                codes[group * GROUP + j % GROUP] |= bits << (j / GROUP * 4);
+            }
+        }
+    }
+
+    /// Rotates the residual and returns `f_add`, `f_scale`, `f_error`.
+    fn factors(&self, residual: &mut [f32]) -> [f32; 3] {
+        let with_centroid = residual.iter().zip(self.centroid);
+        let product: f64 = with_centroid.map(|(&r, &c)| f64::from(r) * f64::from(c)).sum();
+        let square: f64 = residual.iter().map(|&r| f64::from(r) * f64::from(r)).sum();
+        self.rotation.apply(residual);
+        let absolute: f64 = residual.iter().map(|r| f64::from(r.abs())).sum();
+        let d = residual.len() as f64;
+        let scale = if absolute > 0.0 { square / absolute } else { 0.0 };
+        let error = ((scale * scale * d - square).max(0.0) / (d - 1.0)).sqrt();
+        match self.metric {
+            Metric::L2 => [square as f32, (2.0 * scale) as f32, (2.0 * error) as f32],
+            Metric::Ip | Metric::Cosine => [-product as f32, scale as f32, error as f32],
+        }
+    }
+}
+
+/// A query, rotated and in tables. Reused from one search to the next.
+#[derive(Debug, Clone, Default)]
+pub struct Query {
+    residual: Vec<f32>,
+    entries: Vec<u8>,
+    scale: f32,
+    bias: f32,
+    norm: f32,
+    added: f32,
+}
+
+impl Query {
+    /// Takes on a query.
+    pub fn prepare(&mut self, query: &[f32], centroid: &[f32], rotation: &Rotation, metric: Metric) {
+        self.residual.clear();
+        self.residual.extend(query.iter().zip(centroid).map(|(&q, &c)| q - c));
+        let square = crate::distance::dot(&self.residual, &self.residual);
+        self.norm = square.sqrt();
+        self.added = match metric {
+            Metric::L2 => square,
+            Metric::Ip | Metric::Cosine => -crate::distance::dot(query, centroid),
+        };
+        self.residual.resize(rotation.padded(), 0.0);
+        rotation.apply(&mut self.residual);
+        self.fill_tables();
+    }
+
+    /// Tables of ⟨s, p⟩ for each group of four coordinates, shifted to begin at 0 and in steps that
+    /// all groups share.
+    fn fill_tables(&mut self) {
+        let (fours, _) = self.residual.as_chunks::<4>();
+        let (mut largest, mut sum) = (0.0f32, 0.0f32);
+        for four in fours {
+            let absolute = (four[0].abs() + four[1].abs()) + (four[2].abs() + four[3].abs());
+            largest = largest.max(absolute);
+            sum += absolute;
+        }
+        let level = f32::from(LookupTables::level(fours.len()));
+        self.scale = 2.0 * largest / level;
+        self.bias = -sum;
+        let steps = if largest > 0.0 { level / largest } else { 0.0 };
+        self.entries.clear();
+        for four in fours {
+            // What a coordinate adds when the row's bit is 0 and when it is 1.
+            let add = four.map(|p| [(-p).max(0.0) * steps, p.max(0.0) * steps]);
+            let low = [0, 1, 2, 3].map(|v: usize| add[0][v & 1] + add[1][v >> 1]);
+            let high = [0, 1, 2, 3].map(|v: usize| add[2][v & 1] + add[3][v >> 1] + 0.5);
+            let mut table = [0u8; GROUP];
+            for (v, entry) in table.iter_mut().enumerate() {
+                *entry = ((low[v & 3] + high[v >> 2]) as i32).min(level as i32) as u8;
+            }
+            self.entries.extend_from_slice(&table);
+        }
+    }
+
+    /// What the scan reads, for lower bounds of this many standard deviations; 0 gives estimates.
+    /// The bound allows for the rounding of the tables, too.
+    pub fn tables(&self, epsilon: f32) -> LookupTables<'_> {
+        let groups = (self.entries.len() / GROUP) as f32;
+        let rounding = self.scale * (epsilon * (groups / 12.0).sqrt()).min(groups / 2.0);
+        LookupTables::new(&self.entries, self.scale, self.bias + rounding, epsilon * self.norm)
+    }
+
+    /// What is added to a bound to make it a distance.
+    pub fn added(&self) -> f32 {
+        self.added
+    }
+}
+
+/// The first thing that is wrong with a block of which `rows` rows are in use, if anything is.
+pub fn find_fault(block: &[u8], rows: usize) -> Option<String> {
+    let (factors, codes) = block.split_at(FACTOR_BYTES);
+    for (i, bytes) in factors.as_chunks::<4>().0.iter().enumerate() {
+        let (kind, row) = (i / BLOCK_ROWS, i % BLOCK_ROWS);
+        let factor = f32::from_le_bytes(*bytes);
+        if row >= rows && bytes != &[0; 4] {
+            return Some(format!("row {row} fills up the block, but its factors aren't zero"));
+        }
+        if !factor.is_finite() || (kind > 0 && factor < 0.0) {
+            return Some(format!("a factor of row {row} is {factor}"));
+        }
+    }
+    let unused = |j: usize| (u8::from(j >= rows) * 0x0F) | (u8::from(j + GROUP >= rows) * 0xF0);
+    let stray = codes.iter().enumerate().any(|(at, &byte)| byte & unused(at % GROUP) != 0);
+    stray.then(|| "rows that fill up the block have code bits".to_owned())
+}
