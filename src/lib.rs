@@ -5,13 +5,19 @@
 //! | layer | what it answers |
 //! |---|---|
 //! | [`words`] | errors, metrics, matrices, byte access, bitmaps, top-k |
+//! | [`distance`] | kernels: products, distances, scans over codes |
 //! | [`format`] | the `.elanus` container: header, section table, checksums |
+//! | [`quantize`] | rotation, 1-bit codes, 8-bit rows |
+//! | [`index`] | the nearest rows: flat, scan |
 //! | [`filter`] | an expression over typed columns → the rows for which it is true |
 //! | [`segment`] | a sealed segment: an index with its keys, columns and stored fields |
 //!
 //! `ARCHITECTURE.md` walks through them and says what each one costs.
 
+pub mod distance;
 pub mod filter;
 pub mod format;
+pub mod index;
+pub mod quantize;
 pub mod segment;
 pub mod words;

@@ -1,0 +1,84 @@
+//! Exact search: every allowed row is compared.
+
+use super::params::{BuildParams, Progress, SearchParams};
+use super::rows::{self, Rows};
+use super::sections::{Built, Sections, Shape};
+use super::{Scratch, query};
+use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Result};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A `FLAT` index.
+#[derive(Debug, Clone)]
+pub struct Flat {
+    shape: Shape,
+    rows: Rows,
+}
+
+impl Flat {
+    /// The sections of an index of these rows.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if a row can't be used; `INVALID_ARGUMENT` if no precision is asked for.
+    pub fn build<'a>(rows: MatrixView<'a>, params: &BuildParams, progress: Progress<'_>) -> Result<Built<'a>> {
+        if params.precisions.is_empty() {
+            return Err(Error::argument("a FLAT index is its rows: ask for int8 or f32, or both"));
+        }
+        let stored = query::stored_form(rows, params.metric)?;
+        let (steps, done) = (rows.rows() * params.precisions.len(), AtomicUsize::new(0));
+        let mut sections = Sections::default();
+        let done = |n| progress(done.fetch_add(n, Ordering::Relaxed) + n, steps);
+        rows::build(stored, rows.dimension(), params, &mut sections, &done)?;
+        Ok(sections)
+    }
+
+    /// The index of these sections. Reads none of the rows.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`.
+    pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
+        let rows = Rows::open(shape, sections)?;
+        if rows.is_absent() {
+            return Err(Error::new(
+                Code::CorruptFile,
+                format!("a {} index needs rows, but the file has none; it is damaged", IndexType::Flat),
+            ));
+        }
+        Ok(Flat { shape: *shape, rows })
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`.
+    pub fn verify(&self) -> Result<()> {
+        self.rows.verify()
+    }
+
+    /// What the header says.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The rows.
+    pub fn rows(&self) -> &Rows {
+        &self.rows
+    }
+
+    /// The nearest allowed rows.
+    ///
+    /// # Errors
+    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`.
+    pub fn search(
+        &self,
+        query: &[f32],
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Hit>> {
+        params.check()?;
+        self.rows.prepare(query, &mut scratch.query)?;
+        scratch.top.reset(params.limit);
+        self.rows.search(&scratch.query, allow, &mut scratch.top)?;
+        Ok(scratch.hits())
+    }
+}

@@ -1,0 +1,136 @@
+//! Indexes: the sections they are kept in, how those are built, and how they are searched.
+//!
+//! Opening an index looks at lengths only and copies nothing; [`Index::verify`] reads it all. Inside
+//! this layer smaller distances are nearer: see [`Metric`](crate::words::Metric).
+
+pub mod flat;
+pub mod params;
+mod query;
+pub mod rows;
+pub mod scan;
+pub mod sections;
+#[cfg(test)]
+mod tests;
+
+pub use flat::Flat;
+pub use params::{BuildParams, Progress, SearchParams};
+pub use query::normalise_rows;
+pub use rows::Rows;
+pub use scan::Scan;
+pub use sections::{Built, Sections, Shape};
+
+use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Result, TopK};
+
+/// An index of any type, ready to be searched.
+#[derive(Debug, Clone)]
+pub enum Index {
+    /// Exact.
+    Flat(Flat),
+    /// 1-bit codes in order, the best reranked.
+    Scan(Scan),
+}
+
+/// Memory that searches use again and again. One search at a time.
+#[derive(Debug, Clone)]
+pub struct Scratch {
+    pub(crate) query: rows::RowsQuery,
+    pub(crate) top: TopK,
+    pub(crate) scan: scan::ScanScratch,
+}
+
+impl Default for Scratch {
+    fn default() -> Self {
+        Scratch { query: rows::RowsQuery::default(), top: TopK::new(0, 0), scan: scan::ScanScratch::default() }
+    }
+}
+
+impl Scratch {
+    /// What the search left in `top`, nearest first.
+    pub(crate) fn hits(&mut self) -> Vec<Hit> {
+        let mut hits = Vec::with_capacity(self.top.len());
+        self.top.drain_sorted(&mut hits);
+        hits
+    }
+}
+
+impl Index {
+    /// The sections of an index of this type.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if a row can't be used, `INVALID_ARGUMENT` if a parameter can't be honoured.
+    pub fn build<'a>(
+        index_type: IndexType,
+        rows: MatrixView<'a>,
+        params: &BuildParams,
+        progress: Progress<'_>,
+    ) -> Result<Built<'a>> {
+        match index_type {
+            IndexType::Flat => Flat::build(rows, params, progress),
+            IndexType::ScanRabitq => Scan::build(rows, params, progress),
+            IndexType::Hnsw => Err(Error::new(Code::InvalidArgument, "HNSW can't be built yet")),
+        }
+    }
+
+    /// The index of these sections. Checks lengths, reads no rows.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`, `UNSUPPORTED_FORMAT`.
+    pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
+        match shape.index_type {
+            IndexType::Flat => Flat::open(shape, sections).map(Index::Flat),
+            IndexType::ScanRabitq => Scan::open(shape, sections).map(Index::Scan),
+            IndexType::Hnsw => Err(Error::new(Code::UnsupportedFormat, "HNSW can't be read yet")),
+        }
+    }
+
+    /// Reads and checks every number.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`.
+    pub fn verify(&self) -> Result<()> {
+        match self {
+            Index::Flat(index) => index.verify(),
+            Index::Scan(index) => index.verify(),
+        }
+    }
+
+    /// What the header says.
+    pub fn shape(&self) -> &Shape {
+        match self {
+            Index::Flat(index) => index.shape(),
+            Index::Scan(index) => index.shape(),
+        }
+    }
+
+    /// The nearest of the allowed rows (of all without `allow`), nearest first, equal distances by
+    /// row; fewer than `limit` if there are no more.
+    ///
+    /// # Errors
+    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`.
+    pub fn search(
+        &self,
+        query: &[f32],
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Hit>> {
+        match self {
+            Index::Flat(index) => index.search(query, params, allow, scratch),
+            Index::Scan(index) => index.search(query, params, allow, scratch),
+        }
+    }
+
+    /// [`Self::search`] for each query.
+    ///
+    /// # Errors
+    /// Those of the first query that fails.
+    pub fn search_batch(
+        &self,
+        queries: MatrixView<'_>,
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Vec<Hit>>> {
+        queries.iter().map(|query| self.search(query, params, allow, scratch)).collect()
+    }
+}

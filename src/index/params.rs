@@ -1,0 +1,57 @@
+//! What a build and a search are asked for.
+
+use crate::words::{Error, Metric, Precision, Result};
+
+/// How a search is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SearchParams {
+    /// How many hits, at most.
+    pub limit: usize,
+    /// HNSW: how many candidates the walk keeps. `None` leaves it to the index.
+    pub ef: Option<usize>,
+    /// Scan: how many candidates are compared exactly, at least `limit`; 0 trusts the codes alone
+    /// and gives estimated distances. `None` takes as many as the error bound asks for.
+    pub rerank: Option<usize>,
+    /// Compare every row exactly: in f32 if the file has such rows, else in int8, and then exact
+    /// means that no row was passed over.
+    pub exact: bool,
+}
+
+impl Default for SearchParams {
+    fn default() -> Self {
+        SearchParams { limit: 10, ef: None, rerank: None, exact: false }
+    }
+}
+
+impl SearchParams {
+    /// Refuses what can't be honoured.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`.
+    pub fn check(&self) -> Result<()> {
+        if self.limit == 0 {
+            return Err(Error::argument("limit is 0; ask for at least one hit"));
+        }
+        Ok(())
+    }
+}
+
+/// What an index is built with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BuildParams {
+    /// How nearness is measured.
+    pub metric: Metric,
+    /// What the rows are kept as, beside any codes. A scan may do without.
+    pub precisions: Vec<Precision>,
+    /// Seeds every random choice: the same rows and seed give the same bytes.
+    pub seed: u64,
+}
+
+impl Default for BuildParams {
+    fn default() -> Self {
+        BuildParams { metric: Metric::Cosine, precisions: vec![Precision::Int8], seed: 0 }
+    }
+}
+
+/// Told how many steps of a build are done, and of how many; may be called from several threads.
+pub type Progress<'a> = &'a (dyn Fn(usize, usize) + Sync);

@@ -1,0 +1,202 @@
+//! The rows that distances are computed from, in each precision that a file has.
+//!
+//! **Section 8** holds the rows as f32 × count · dimension, row after row; COSINE rows are
+//! normalised. Section 7 is [`sq8`]'s.
+
+use super::params::BuildParams;
+use super::sections::{Built, Sections, Shape};
+use crate::distance;
+use crate::quantize::{rabitq, sq8};
+use crate::words::bytes::{as_bytes, cast};
+use crate::words::{Bitmap, Blob, Error, Hit, MatrixView, Metric, Precision, Result, TopK};
+use std::borrow::Cow;
+
+/// Standard deviations of its rounding by which an 8-bit distance may be too large before the f32
+/// row isn't looked at any more.
+const ROUNDING_ALLOWED: f32 = 4.0;
+
+/// The rows of a file, in place.
+#[derive(Debug, Clone)]
+pub struct Rows {
+    shape: Shape,
+    floats: Option<Blob>,
+    bytes: Option<sq8::Rows>,
+}
+
+/// A query as the rows want it. Reused from one search to the next.
+#[derive(Debug, Clone, Default)]
+pub struct RowsQuery {
+    floats: Vec<f32>,
+    bytes: sq8::Query,
+}
+
+impl Rows {
+    /// The rows of these sections.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if a length doesn't fit the shape.
+    pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
+        shape.check()?;
+        if let Some(floats) = &sections.rows_f32 {
+            let expected = shape.count.checked_mul(shape.dimension).and_then(|n| n.checked_mul(4));
+            if expected != Some(floats.len()) {
+                return Err(Error::corrupt(format!(
+                    "{} rows of {} dimensions don't fit a section of {} bytes; the file is damaged",
+                    shape.count,
+                    shape.dimension,
+                    floats.len()
+                )));
+            }
+            floats.as_numbers::<f32>()?;
+        }
+        let open = |section| sq8::Rows::open(section, shape.count, shape.dimension, shape.metric);
+        Ok(Rows {
+            shape: *shape,
+            floats: sections.rows_f32.clone(),
+            bytes: sections.rows_i8.as_ref().map(open).transpose()?,
+        })
+    }
+
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if one isn't finite.
+    pub fn verify(&self) -> Result<()> {
+        if let Some(floats) = &self.floats
+            && let Some(at) = floats.as_numbers::<f32>()?.iter().position(|x| !x.is_finite())
+        {
+            let row = at / self.shape.dimension;
+            return Err(Error::corrupt(format!("row {row} isn't finite; the file is damaged")));
+        }
+        self.bytes.as_ref().map_or(Ok(()), sq8::Rows::verify)
+    }
+
+    /// Whether there are none in any precision.
+    pub fn is_absent(&self) -> bool {
+        self.floats.is_none() && self.bytes.is_none()
+    }
+
+    /// The precision of the distances that a search ends with.
+    pub fn precision(&self) -> Option<Precision> {
+        match (&self.floats, &self.bytes) {
+            (Some(_), _) => Some(Precision::F32),
+            (None, Some(_)) => Some(Precision::Int8),
+            (None, None) => None,
+        }
+    }
+
+    /// The rows in 8 bits, if there.
+    pub fn bytes(&self) -> Option<&sq8::Rows> {
+        self.bytes.as_ref()
+    }
+
+    /// Takes on a query: checks it, and brings it to the form that is compared.
+    ///
+    /// # Errors
+    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`.
+    pub fn prepare(&self, query: &[f32], prepared: &mut RowsQuery) -> Result<()> {
+        super::query::prepare(query, self.shape.dimension, self.shape.metric, &mut prepared.floats)?;
+        if let Some(bytes) = &self.bytes {
+            prepared.bytes.prepare(&prepared.floats, bytes);
+        }
+        Ok(())
+    }
+
+    /// Internal distance of a row in the best precision there is, unless the 8-bit row already
+    /// shows that it isn't below `threshold`. `None` if not, or if there are no rows.
+    #[inline]
+    pub fn distance_below(&self, query: &RowsQuery, row: usize, threshold: f32) -> Option<f32> {
+        if let Some(bytes) = &self.bytes {
+            let distance = bytes.distance(&query.bytes, row);
+            if self.floats.is_none() {
+                return Some(distance);
+            }
+            if distance - ROUNDING_ALLOWED * bytes.rounding(&query.bytes, row, distance) > threshold {
+                return None;
+            }
+        }
+        self.floats.as_ref().map(|floats| self.float_distance(floats, query, row))
+    }
+
+    /// Internal distance of a row in the best precision there is, `None` if there are no rows.
+    #[inline]
+    pub fn distance(&self, query: &RowsQuery, row: usize) -> Option<f32> {
+        match &self.floats {
+            Some(floats) => Some(self.float_distance(floats, query, row)),
+            None => self.bytes.as_ref().map(|bytes| bytes.distance(&query.bytes, row)),
+        }
+    }
+
+    #[inline]
+    fn float_distance(&self, floats: &Blob, query: &RowsQuery, row: usize) -> f32 {
+        let size = 4 * self.shape.dimension;
+        // The alignment was checked when it was opened.
+        let row = cast(&floats[row * size..(row + 1) * size]).unwrap_or_default();
+        distance(self.shape.metric, &query.floats, row)
+    }
+
+    /// Compares every allowed row; the nearest go to `top`.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if there are no rows.
+    pub fn search(&self, query: &RowsQuery, allow: Option<&Bitmap>, top: &mut TopK) -> Result<()> {
+        if self.is_absent() {
+            return Err(Error::argument(
+                "an exact search needs rows, but the file holds codes only; build it with int8 or f32 rows",
+            ));
+        }
+        let mut offer = |row: usize| {
+            if let Some(distance) = self.distance(query, row) {
+                top.push(Hit { row: row as u32, distance });
+            }
+        };
+        match allow {
+            None => (0..self.shape.count).for_each(offer),
+            Some(allow) => allow.iter().take_while(|&row| row < self.shape.count).for_each(&mut offer),
+        }
+        Ok(())
+    }
+}
+
+impl RowsQuery {
+    /// The query, normalised for COSINE.
+    pub fn floats(&self) -> &[f32] {
+        &self.floats
+    }
+
+    /// The query in 16 bits, if the rows are there in 8.
+    pub fn bytes(&self) -> &sq8::Query {
+        &self.bytes
+    }
+}
+
+/// Internal distance of two vectors in stored form.
+#[inline]
+pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
+    match metric {
+        Metric::L2 => distance::l2(a, b),
+        Metric::Ip | Metric::Cosine => -distance::dot(a, b),
+    }
+}
+
+/// Adds the sections of rows in stored form. `done` is told of rows as they are finished.
+pub fn build<'a>(
+    stored: Cow<'a, [f32]>,
+    dimension: usize,
+    params: &BuildParams,
+    sections: &mut Built<'a>,
+    done: &(dyn Fn(usize) + Sync),
+) -> Result<()> {
+    let rows = MatrixView::new(&stored, dimension)?;
+    if params.precisions.contains(&Precision::Int8) {
+        sections.rows_i8 = Some(sq8::encode(rows, &rabitq::centroid(rows), params.metric, done).into());
+    }
+    if params.precisions.contains(&Precision::F32) {
+        done(rows.rows());
+        sections.rows_f32 = Some(match stored {
+            Cow::Borrowed(rows) => as_bytes(rows).into(),
+            Cow::Owned(rows) => as_bytes(&rows).to_vec().into(),
+        });
+    }
+    Ok(())
+}

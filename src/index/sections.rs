@@ -1,0 +1,147 @@
+//! The sections of a file that indexes are made of, as bytes.
+
+use crate::format::{FileReader, Header, Kind, Section};
+use crate::words::{Blob, Error, IndexType, MatrixView, Metric, Result};
+use std::borrow::Cow;
+
+/// What the header of a file says about its index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// How it is searched.
+    pub index_type: IndexType,
+    /// How nearness is measured.
+    pub metric: Metric,
+    /// Rows.
+    pub count: usize,
+    /// Dimensions of a row.
+    pub dimension: usize,
+}
+
+impl From<&Header> for Shape {
+    fn from(header: &Header) -> Self {
+        Shape {
+            index_type: header.index_type,
+            metric: header.metric,
+            count: header.count as usize,
+            dimension: header.dimension as usize,
+        }
+    }
+}
+
+impl Shape {
+    /// Refuses shapes that no file has.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`.
+    pub fn check(&self) -> Result<()> {
+        if self.dimension == 0 || self.dimension > MatrixView::MAX_DIMENSION {
+            return Err(Error::corrupt(format!(
+                "the file claims {} dimensions, but 1 to {} are possible; it is damaged",
+                self.dimension,
+                MatrixView::MAX_DIMENSION
+            )));
+        }
+        if u32::try_from(self.count).is_err() {
+            return Err(Error::corrupt(format!(
+                "the file claims {} rows, but row numbers have 32 bits; it is damaged",
+                self.count
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// The sections that an index reads ([`Blob`]s) or that a build made ([`Built`]), by their kinds in
+/// the file. What each holds is described where it is read.
+#[derive(Debug, Clone)]
+pub struct Sections<B> {
+    /// Kind 2: signs of the rotation (`quantize::rotation`).
+    pub rotation: Option<B>,
+    /// Kind 3: centroids (`quantize::rabitq`).
+    pub centroids: Option<B>,
+    /// Kind 4: list directory (`index::scan`).
+    pub lists: Option<B>,
+    /// Kind 5: 1-bit codes (`quantize::rabitq`).
+    pub codes: Option<B>,
+    /// Kind 7: 8-bit rows (`quantize::sq8`).
+    pub rows_i8: Option<B>,
+    /// Kind 8: rows as f32 (`index::rows`).
+    pub rows_f32: Option<B>,
+    /// Kind 11: HNSW graph.
+    pub graph: Option<B>,
+}
+
+/// What a build made. Rows that needn't change are borrowed from the input.
+pub type Built<'a> = Sections<Cow<'a, [u8]>>;
+
+impl<B> Default for Sections<B> {
+    fn default() -> Self {
+        Sections {
+            rotation: None,
+            centroids: None,
+            lists: None,
+            codes: None,
+            rows_i8: None,
+            rows_f32: None,
+            graph: None,
+        }
+    }
+}
+
+impl Sections<Blob> {
+    /// The sections of a file, in place.
+    pub fn of(file: &FileReader) -> Self {
+        Sections {
+            rotation: file.section(Kind::ROTATION),
+            centroids: file.section(Kind::CENTROIDS),
+            lists: file.section(Kind::DIRECTORY),
+            codes: file.section(Kind::CODES),
+            rows_i8: file.section(Kind::ROWS_I8),
+            rows_f32: file.section(Kind::ROWS_F32),
+            graph: file.section(Kind::GRAPH),
+        }
+    }
+}
+
+impl<'a> Built<'a> {
+    /// The sections with their kinds, to be written.
+    pub fn into_sections(self) -> impl Iterator<Item = Section<'a>> {
+        let all = [
+            (Kind::ROTATION, self.rotation),
+            (Kind::CENTROIDS, self.centroids),
+            (Kind::DIRECTORY, self.lists),
+            (Kind::CODES, self.codes),
+            (Kind::ROWS_I8, self.rows_i8),
+            (Kind::ROWS_F32, self.rows_f32),
+            (Kind::GRAPH, self.graph),
+        ];
+        all.into_iter().filter_map(|(kind, bytes)| bytes.map(|bytes| Section { kind, bytes }))
+    }
+
+    /// Copies of the sections, to be opened without a file.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub fn to_blobs(&self) -> Result<Sections<Blob>> {
+        let copy = |section: &Option<Cow<'a, [u8]>>| section.as_deref().map(Blob::copy_of).transpose();
+        Ok(Sections {
+            rotation: copy(&self.rotation)?,
+            centroids: copy(&self.centroids)?,
+            lists: copy(&self.lists)?,
+            codes: copy(&self.codes)?,
+            rows_i8: copy(&self.rows_i8)?,
+            rows_f32: copy(&self.rows_f32)?,
+            graph: copy(&self.graph)?,
+        })
+    }
+}
+
+/// A section that an index of this type can't do without.
+///
+/// # Errors
+/// `CORRUPT_FILE` if it isn't there.
+pub fn required<'a, B>(section: &'a Option<B>, what: &str, index_type: IndexType) -> Result<&'a B> {
+    section.as_ref().ok_or_else(|| {
+        Error::corrupt(format!("a {index_type} index needs {what}, but the file has none; it is damaged or incomplete"))
+    })
+}
