@@ -37,7 +37,7 @@ export const wasm = stamped({
     const out = path.join(site.build, "wasm");
     const log = path.join(site.logs, "wasm.log");
     const env = withWasmTools(site, { ...wasmEnvironment(site, site.found.wasm), ...CARGO_PROGRESS });
-    const args = ["build", site.root, "--target", "web", "--release", "--mode", "no-install", "--no-pack"];
+    const args = ["build", site.root, "--target", "bundler", "--release", "--mode", "no-install", "--no-pack"];
     args.push("--out-dir", out, "--out-name", "elanus", "--", "--no-default-features", "--locked");
     rmSync(out, { recursive: true, force: true });
     await run(site.found.wasmPack, args, {
