@@ -26,11 +26,6 @@ Full outputs of the commands it runs are in build/logs. Tools that are compiled 
 async function main() {
   const options = readOptions();
   const begun = performance.now();
-  if (Number(process.versions.node.split(".")[0]) < 20) {
-    throw new Problem(`This is Node ${process.versions.node}; Elanus is built with Node 20 or newer.`, {
-      remedy: "Install a newer Node.",
-    });
-  }
   const site = openSite();
   const { ran } = await ensure(["www"], site, new Progress());
   process.stdout.write(`\n${ran.length === 0 ? "Everything was up to date" : "Built"} in ${duration((performance.now() - begun) / 1000)}.\n`);

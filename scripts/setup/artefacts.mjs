@@ -103,7 +103,7 @@ export const demoIndex = stamped({
   needs: ["dependencies", "cli", "pkg"],
 
   async inputs() {
-    return { files: ["www", "models", "src", "js", "Cargo.lock", "package-lock.json"], makes: ["build/demo-index"] };
+    return { files: ["www", "models", "src", "js", "Cargo.lock", "package-lock.json"], makes: ["build/demo/words.elanus"] };
   },
 
   build: (site, tell) => runScript(site, "build:demo-index", tell),
@@ -117,7 +117,7 @@ export const www = stamped({
   needs: ["dependencies", "pkg", "demo-index"],
 
   async inputs() {
-    return { files: ["www", "models", "pkg", "build/demo-index", "package-lock.json"], makes: ["www/dist/index.html"] };
+    return { files: ["www", "models", "pkg", "build/demo", "package-lock.json"], makes: ["www/dist/index.html"] };
   },
 
   build: (site, tell) => runScript(site, "build:www", tell),

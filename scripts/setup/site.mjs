@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
+import { Problem } from "./problem.mjs";
 import { Stamps } from "./stamps.mjs";
 
+const OLDEST_NODE = 20;
 const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..");
 
 /**
@@ -11,6 +13,11 @@ const ROOT = path.resolve(path.dirname(fileURLToPath(import.meta.url)), "../..")
  * Made once for a run and handed to every step.
  */
 export function openSite(env = process.env) {
+  if (Number(process.versions.node.split(".")[0]) < OLDEST_NODE) {
+    throw new Problem(`This is Node ${process.versions.node}; Elanus is built with Node ${OLDEST_NODE} or newer.`, {
+      remedy: "Install a newer Node and run this command again.",
+    });
+  }
   const build = path.join(ROOT, "build");
   return {
     root: ROOT,
