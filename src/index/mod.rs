@@ -4,6 +4,7 @@
 //! this layer smaller distances are nearer: see [`Metric`](crate::words::Metric).
 
 pub mod flat;
+pub mod hnsw;
 pub mod params;
 mod query;
 pub mod rows;
@@ -13,13 +14,14 @@ pub mod sections;
 mod tests;
 
 pub use flat::Flat;
+pub use hnsw::Hnsw;
 pub use params::{BuildParams, Progress, SearchParams};
 pub use query::normalise_rows;
 pub use rows::Rows;
 pub use scan::Scan;
 pub use sections::{Built, Sections, Shape};
 
-use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Result, TopK};
+use crate::words::{Bitmap, Blob, Hit, IndexType, MatrixView, Result, TopK};
 
 /// An index of any type, ready to be searched.
 #[derive(Debug, Clone)]
@@ -28,6 +30,8 @@ pub enum Index {
     Flat(Flat),
     /// 1-bit codes in order, the best reranked.
     Scan(Scan),
+    /// A graph that is walked.
+    Hnsw(Hnsw),
 }
 
 /// Memory that searches use again and again. One search at a time.
@@ -36,11 +40,17 @@ pub struct Scratch {
     pub(crate) query: rows::RowsQuery,
     pub(crate) top: TopK,
     pub(crate) scan: scan::ScanScratch,
+    pub(crate) walk: hnsw::WalkScratch,
 }
 
 impl Default for Scratch {
     fn default() -> Self {
-        Scratch { query: rows::RowsQuery::default(), top: TopK::new(0, 0), scan: scan::ScanScratch::default() }
+        Scratch {
+            query: rows::RowsQuery::default(),
+            top: TopK::new(0, 0),
+            scan: scan::ScanScratch::default(),
+            walk: hnsw::WalkScratch::default(),
+        }
     }
 }
 
@@ -67,7 +77,7 @@ impl Index {
         match index_type {
             IndexType::Flat => Flat::build(rows, params, progress),
             IndexType::ScanRabitq => Scan::build(rows, params, progress),
-            IndexType::Hnsw => Err(Error::new(Code::InvalidArgument, "HNSW can't be built yet")),
+            IndexType::Hnsw => Hnsw::build(rows, params, progress),
         }
     }
 
@@ -79,7 +89,7 @@ impl Index {
         match shape.index_type {
             IndexType::Flat => Flat::open(shape, sections).map(Index::Flat),
             IndexType::ScanRabitq => Scan::open(shape, sections).map(Index::Scan),
-            IndexType::Hnsw => Err(Error::new(Code::UnsupportedFormat, "HNSW can't be read yet")),
+            IndexType::Hnsw => Hnsw::open(shape, sections).map(Index::Hnsw),
         }
     }
 
@@ -91,6 +101,7 @@ impl Index {
         match self {
             Index::Flat(index) => index.verify(),
             Index::Scan(index) => index.verify(),
+            Index::Hnsw(index) => index.verify(),
         }
     }
 
@@ -99,6 +110,7 @@ impl Index {
         match self {
             Index::Flat(index) => index.shape(),
             Index::Scan(index) => index.shape(),
+            Index::Hnsw(index) => index.shape(),
         }
     }
 
@@ -117,6 +129,7 @@ impl Index {
         match self {
             Index::Flat(index) => index.search(query, params, allow, scratch),
             Index::Scan(index) => index.search(query, params, allow, scratch),
+            Index::Hnsw(index) => index.search(query, params, allow, scratch),
         }
     }
 

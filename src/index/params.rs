@@ -43,13 +43,15 @@ pub struct BuildParams {
     pub metric: Metric,
     /// What the rows are kept as, beside any codes. A scan may do without.
     pub precisions: Vec<Precision>,
+    /// HNSW: how many candidates an insertion keeps. More make a better graph and a longer build.
+    pub ef_construction: usize,
     /// Seeds every random choice: the same rows and seed give the same bytes.
     pub seed: u64,
 }
 
 impl Default for BuildParams {
     fn default() -> Self {
-        BuildParams { metric: Metric::Cosine, precisions: vec![Precision::Int8], seed: 0 }
+        BuildParams { metric: Metric::Cosine, precisions: vec![Precision::Int8], ef_construction: 200, seed: 0 }
     }
 }
 

@@ -67,7 +67,7 @@ pub struct Sections<B> {
     pub rows_i8: Option<B>,
     /// Kind 8: rows as f32 (`index::rows`).
     pub rows_f32: Option<B>,
-    /// Kind 11: HNSW graph.
+    /// Kind 11: HNSW graph (`index::hnsw`).
     pub graph: Option<B>,
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::words::random::SplitMix64;
-use crate::words::{Metric, Precision};
+use crate::words::{Code, Metric, Precision};
 use std::borrow::Cow;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -34,7 +34,7 @@ fn clustered(seed: u64, rows: usize, queries: usize, dimension: usize) -> (Vec<f
 
 fn build(index_type: IndexType, data: &[f32], dimension: usize, metric: Metric, precisions: &[Precision]) -> Index {
     let rows = MatrixView::new(data, dimension).unwrap();
-    let params = BuildParams { metric, precisions: precisions.to_vec(), seed: 5 };
+    let params = BuildParams { metric, precisions: precisions.to_vec(), seed: 5, ..BuildParams::default() };
     let sections = Index::build(index_type, rows, &params, &|_, _| ()).unwrap();
     let shape = Shape { index_type, metric, count: rows.rows(), dimension };
     let index = Index::open(&shape, &sections.to_blobs().unwrap()).unwrap();
@@ -243,7 +243,7 @@ fn builds_are_the_same_bytes_and_depend_on_the_seed() {
     let data: Vec<f32> = (0..1000 * 40).map(|_| (random.below(64) as f32 - 20.0) / 8.0).collect();
     let rows = MatrixView::new(&data, 40).unwrap();
     let build = |seed| {
-        let params = BuildParams { metric: Metric::L2, precisions: BOTH.to_vec(), seed };
+        let params = BuildParams { metric: Metric::L2, precisions: BOTH.to_vec(), seed, ..BuildParams::default() };
         let steps = std::sync::Mutex::new((0, 0));
         let sections = Scan::build(rows, &params, &|done, of| {
             let mut steps = steps.lock().unwrap();
@@ -279,7 +279,7 @@ fn part<'a, 'd>(sections: &'a mut Built<'d>, i: usize) -> &'a mut Option<Cow<'d,
 fn damaged_sections_are_refused_without_a_panic() {
     let (data, queries) = clustered(10, 70, 1, 12);
     let rows = MatrixView::new(&data, 12).unwrap();
-    let params = BuildParams { metric: Metric::Ip, precisions: BOTH.to_vec(), seed: 0 };
+    let params = BuildParams { metric: Metric::Ip, precisions: BOTH.to_vec(), ..BuildParams::default() };
     let sections = Scan::build(rows, &params, &|_, _| ()).unwrap();
     let shape = Shape { index_type: IndexType::ScanRabitq, metric: Metric::Ip, count: 70, dimension: 12 };
     let open = |shape: &Shape, sections: &Built<'_>| Index::open(shape, &sections.to_blobs().unwrap());

@@ -3,6 +3,8 @@
 use super::{columns, refusal, rows};
 use crate::filter::{Columns, ColumnsBuilder, FieldType, Value};
 use crate::words::{Code, Error};
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 const BIG: i64 = (1 << 53) + 1;
 
