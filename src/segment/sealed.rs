@@ -1,0 +1,256 @@
+//! A sealed segment: an index file, opened, answering searches.
+
+use super::fields::Fields;
+use super::keys::{Key, Keys};
+use crate::filter::{self, Columns};
+use crate::format::{FileReader, Header, Kind, Layout};
+use crate::index::{self, Index, SearchParams, Sections, Shape};
+use crate::words::{Bitmap, Blob, Error, Hit, Result};
+use std::borrow::Cow;
+
+/// A search returns at most this many hits: Milvus's limit.
+pub const MAX_LIMIT: usize = 16_384;
+
+/// A longer card is refused: it is read whenever a file is opened.
+pub const MAX_CARD_BYTES: usize = 1 << 20;
+
+/// What is looked for.
+#[derive(Debug, Clone)]
+pub struct Request<'a> {
+    /// The vector.
+    pub query: &'a [f32],
+    /// How many hits, at most: 1 to [`MAX_LIMIT`].
+    pub limit: usize,
+    /// Only rows for which this expression is true.
+    pub filter: Option<&'a str>,
+    /// Compare every row.
+    pub exact: bool,
+    /// How many candidates a scan compares exactly.
+    pub rerank: Option<usize>,
+    /// How many candidates a graph's walk keeps.
+    pub ef: Option<usize>,
+    /// Rows that aren't there any more.
+    pub deleted: Option<&'a Bitmap>,
+}
+
+impl<'a> Request<'a> {
+    /// The ten nearest to `query`.
+    pub fn new(query: &'a [f32]) -> Self {
+        Request { query, limit: 10, filter: None, exact: false, rerank: None, ef: None, deleted: None }
+    }
+}
+
+/// Memory that searches use again and again, one at a time. It remembers the rows of the filter
+/// used last, so that searching as one types doesn't evaluate it at each key stroke.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    index: index::Scratch,
+    filtered: Option<Filtered>,
+}
+
+#[derive(Debug)]
+struct Filtered {
+    file: u64,
+    text: String,
+    rows: Bitmap,
+}
+
+/// An opened index file.
+#[derive(Debug)]
+pub struct Sealed {
+    file: FileReader,
+    card: String,
+    index: Index,
+    keys: Keys,
+    columns: Columns,
+    fields: Option<Fields>,
+}
+
+impl Sealed {
+    /// Opens a file that is in memory. Nothing is copied, and no row, code, key, column or stored
+    /// field is read: lengths are checked, values are not. [`Self::verify`] does that; a damaged
+    /// file that wasn't verified may give wrong answers, but no panic.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FORMAT`, `UNSUPPORTED_VERSION`, `CORRUPT_FILE`.
+    pub fn open(file: Blob) -> Result<Self> {
+        let file = FileReader::open(file)?;
+        let header = *file.header();
+        let count = header.count as usize;
+        let shape =
+            Shape { index_type: header.index_type, metric: header.metric, count, dimension: header.dimension as usize };
+        let index = Index::open(
+            &shape,
+            &Sections {
+                rotation: file.section(Kind::ROTATION),
+                centroids: file.section(Kind::CENTROIDS),
+                lists: file.section(Kind::DIRECTORY),
+                codes: file.section(Kind::CODES),
+                rows_i8: file.section(Kind::ROWS_I8),
+                rows_f32: file.section(Kind::ROWS_F32),
+                graph: file.section(Kind::GRAPH),
+            },
+        )?;
+        Ok(Sealed {
+            card: card(file.section(Kind::CARD))?,
+            keys: Keys::open(file.section(Kind::KEYS), header.count)?,
+            columns: match file.section(Kind::COLUMNS) {
+                Some(section) => Columns::open(section, count)?,
+                None => Columns::empty(count),
+            },
+            fields: file.section(Kind::FIELDS).map(|section| Fields::open(section, header.count)).transpose()?,
+            index,
+            file,
+        })
+    }
+
+    /// Reads every byte: checksums, padding, and whether all numbers are ones that a build writes.
+    /// Only what the stored fields unpack to is left for when they are read.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`, with what is wrong.
+    pub fn verify(&self) -> Result<()> {
+        self.file.verify()?;
+        self.index.verify()?;
+        self.keys.verify()?;
+        self.columns.verify()?;
+        self.fields.as_ref().map_or(Ok(()), Fields::verify)
+    }
+
+    /// What the file says of itself.
+    pub fn header(&self) -> &Header {
+        self.file.header()
+    }
+
+    /// Where everything in the file lies, and its checksum.
+    pub fn layout(&self) -> &Layout {
+        self.file.layout()
+    }
+
+    /// The card: JSON, not checked to be any. `{}` if the file has none.
+    pub fn card(&self) -> &str {
+        &self.card
+    }
+
+    /// The typed fields that filters speak of.
+    pub fn columns(&self) -> &Columns {
+        &self.columns
+    }
+
+    /// The index itself.
+    pub fn index(&self) -> &Index {
+        &self.index
+    }
+
+    /// The nearest rows, nearest first, with internal distances
+    /// ([`Metric::to_public`](crate::words::Metric::to_public)).
+    ///
+    /// # Errors
+    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`, `INVALID_FILTER`,
+    /// `FIELD_NOT_FOUND`.
+    pub fn search(&self, request: &Request<'_>, scratch: &mut Scratch) -> Result<Vec<Hit>> {
+        let Request { query, limit, exact, rerank, ef, .. } = *request;
+        if limit == 0 || limit > MAX_LIMIT {
+            return Err(Error::argument(format!("limit is {limit}; it must be 1 to {MAX_LIMIT}")));
+        }
+        let Scratch { index, filtered } = scratch;
+        let allow = self.allowed(request, filtered)?;
+        let params = SearchParams { limit, ef, rerank, exact };
+        self.index.search(query, &params, allow.as_deref(), index)
+    }
+
+    /// The key of a row.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if there is no such row, `CORRUPT_FILE` if its key is damaged.
+    pub fn key(&self, row: u32) -> Result<Key> {
+        self.keys.key(row)
+    }
+
+    /// The row that has this key.
+    pub fn row(&self, key: &Key) -> Option<u32> {
+        self.keys.row(key)
+    }
+
+    /// Whether keys are texts.
+    pub fn has_varchar_keys(&self) -> bool {
+        self.keys.are_varchar()
+    }
+
+    /// The stored fields of these rows, in their order, as JSON objects; `{}` for each if the file
+    /// has none.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if there is no such row or the texts are too long for one answer,
+    /// `CORRUPT_FILE` if they are damaged.
+    pub fn fields(&self, rows: &[u32]) -> Result<Vec<String>> {
+        match &self.fields {
+            Some(fields) => fields.read(rows),
+            None => match rows.iter().find(|&&row| row >= self.header().count) {
+                Some(row) => {
+                    Err(Error::argument(format!("there is no row {row}; the file has {}", self.header().count)))
+                }
+                None => Ok(vec!["{}".to_owned(); rows.len()]),
+            },
+        }
+    }
+
+    /// Unpacks all stored fields and gives each row's text to `check`; none if the file has none.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` at the first that is damaged, and those of `check`.
+    pub fn for_each_fields(&self, check: impl FnMut(u32, &str) -> Result<()>) -> Result<()> {
+        self.fields.as_ref().map_or(Ok(()), |fields| fields.for_each(check))
+    }
+
+    /// The rows that a search may return; `None` for all.
+    fn allowed<'s>(
+        &self,
+        request: &Request<'_>,
+        filtered: &'s mut Option<Filtered>,
+    ) -> Result<Option<Cow<'s, Bitmap>>> {
+        let count = self.header().count as usize;
+        let mut allow = match request.filter {
+            None => None,
+            Some(text) => Some(Cow::Borrowed(self.filter(text, filtered)?)),
+        };
+        if let Some(deleted) = request.deleted {
+            if deleted.len() != count {
+                return Err(Error::argument(format!(
+                    "deletions speak of {} rows, but the file has {count}; they belong to another file",
+                    deleted.len()
+                )));
+            }
+            let mut kept = deleted.clone();
+            kept.invert();
+            if let Some(allow) = &allow {
+                kept.intersect(allow);
+            }
+            allow = Some(Cow::Owned(kept));
+        }
+        Ok(allow)
+    }
+
+    fn filter<'s>(&self, text: &str, filtered: &'s mut Option<Filtered>) -> Result<&'s Bitmap> {
+        let file = self.layout().checksum;
+        let rows = match filtered.take() {
+            Some(last) if last.file == file && last.text == text => last.rows,
+            _ => filter::compile(text, &self.columns)?.evaluate(),
+        };
+        Ok(&filtered.insert(Filtered { file, text: text.to_owned(), rows }).rows)
+    }
+}
+
+fn card(section: Option<Blob>) -> Result<String> {
+    let Some(section) = section else { return Ok("{}".to_owned()) };
+    if section.len() > MAX_CARD_BYTES {
+        return Err(Error::corrupt(format!(
+            "the card has {} bytes; {MAX_CARD_BYTES} is the most, so the file was written wrongly",
+            section.len()
+        )));
+    }
+    match std::str::from_utf8(&section) {
+        Ok(text) => Ok(text.to_owned()),
+        Err(_) => Err(Error::corrupt("the card isn't UTF-8; the file is damaged")),
+    }
+}
