@@ -1,3 +1,74 @@
-//! The `elanus` command.
+//! The `elanus` command: builds index files, looks into them, checks them, searches them, measures them.
 
-fn main() {}
+mod bench;
+mod build;
+mod card;
+mod failure;
+mod info;
+mod load;
+mod metadata;
+mod output;
+mod progress;
+mod queries;
+mod rows;
+mod search;
+mod vectors;
+mod verify;
+
+use clap::{Parser, Subcommand};
+use output::Output;
+use progress::Progress;
+use std::process::ExitCode;
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  done
+  1  what was checked isn't as it should be: a damaged or unreadable index file, recall below the demand
+  2  wrong usage
+  3  vectors, metadata, card, query or filter were refused; nothing was written
+  4  a file couldn't be read or written, or memory ran out
+
+With --json, results are JSON on standard output, and a failure is one line of JSON on standard error:
+  {\"error\":{\"code\":\"INVALID_INPUT\",\"message\":\"…\"}}";
+
+/// Vector search for browsers: build index files from vectors, check them, search them.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 110, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+
+    /// Print results, and failures, as JSON.
+    #[arg(long, global = true)]
+    json: bool,
+
+    /// Show no progress.
+    #[arg(long, short, global = true)]
+    quiet: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Build(build::Args),
+    Info(info::Args),
+    Verify(verify::Args),
+    Search(search::Args),
+    Bench(bench::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let progress = Progress::new(cli.quiet);
+    let mut output = Output::new(cli.json);
+    let result = match &cli.command {
+        Command::Build(args) => build::run(args, progress, &mut output),
+        Command::Info(args) => info::run(args, &mut output),
+        Command::Verify(args) => verify::run(args, progress, &mut output),
+        Command::Search(args) => search::run(args, progress, &mut output),
+        Command::Bench(args) => bench::run(args, progress, &mut output),
+    };
+    match result.and_then(|()| output.finish()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => output::report(&failure, cli.json),
+    }
+}

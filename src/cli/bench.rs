@@ -1,0 +1,374 @@
+//! `elanus bench`
+
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::vectors::{self, Vectors};
+use crate::{load, queries};
+use elanus::distance;
+use elanus::filter;
+use elanus::format::Kind;
+use elanus::index::normalise_rows;
+use elanus::segment::{MAX_LIMIT, Request, Scratch, Sealed};
+use elanus::words::{Bitmap, IndexType, Metric};
+use indicatif::HumanCount;
+use serde_json::{Value, json};
+use std::path::PathBuf;
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples:
+  elanus bench words.elanus queries.npy
+  elanus bench words.elanus queries.npy --vectors vectors.npy --rerank 50,100,200
+  elanus bench base.elanus queries.fvecs --ef 40,80,160 --limit 100 --require-recall 0.95
+
+Recall@k is the share of the k nearest rows that are found; a row as near as the k-th counts as one of them.
+Without --vectors, nearest is what exact search over the file's own rows says, which for int8 rows hides what
+their rounding costs. Latency is that of one thread of this machine, native code, after a warm-up; a browser's
+is measured in a browser.";
+
+/// How far a row's distance may be past the k-th and count as equal: rounding, relative to both.
+const TIE: f32 = 1e-6;
+
+/// Queries run before the clock starts.
+const WARM_UP: usize = 50;
+
+/// Measure recall and latency of an index file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The index file.
+    file: PathBuf,
+
+    /// Queries that aren't in the index: .npy, .fvecs, .f32, .f16 or .json.
+    queries: String,
+
+    /// The vectors that the index was built from: recall is measured against exact search in them.
+    #[arg(long)]
+    vectors: Option<PathBuf>,
+
+    /// How many hits; recall is measured at this.
+    #[arg(long, short = 'k', default_value_t = 10)]
+    limit: usize,
+
+    /// Only rows for which this is true.
+    #[arg(long)]
+    filter: Option<String>,
+
+    /// SCAN_RABITQ: numbers of reranked candidates to try, beside what the error bound asks for.
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 50, 100, 200, 400])]
+    rerank: Vec<usize>,
+
+    /// HNSW: values of ef to try.
+    #[arg(long, value_delimiter = ',', default_values_t = [20, 40, 80, 160, 320])]
+    ef: Vec<usize>,
+
+    /// Exit with 1 if no setting reaches this recall.
+    #[arg(long)]
+    require_recall: Option<f64>,
+}
+
+/// One setting of the sweep.
+#[derive(Debug, Clone, Copy, Default)]
+struct Setting {
+    exact: bool,
+    rerank: Option<usize>,
+    ef: Option<usize>,
+}
+
+impl Setting {
+    fn label(&self) -> String {
+        match (self.exact, self.rerank, self.ef) {
+            (true, ..) => "exact".into(),
+            (_, Some(rerank), _) => format!("rerank {rerank}"),
+            (_, _, Some(ef)) => format!("ef {ef}"),
+            _ => "default".into(),
+        }
+    }
+}
+
+/// What a setting gave.
+#[derive(Debug)]
+struct Run {
+    setting: Setting,
+    recall: f64,
+    /// Seconds a query, ascending.
+    seconds: Vec<f64>,
+}
+
+impl Run {
+    /// Microseconds within which this share of the queries was answered.
+    fn percentile(&self, share: f64) -> f64 {
+        let rank = (share * self.seconds.len() as f64).ceil() as usize;
+        self.seconds[rank.clamp(1, self.seconds.len()) - 1] * 1e6
+    }
+
+    fn mean(&self) -> f64 {
+        self.seconds.iter().sum::<f64>() / self.seconds.len() as f64 * 1e6
+    }
+
+    fn to_json(&self) -> Value {
+        json!({
+            "setting": self.setting.label(),
+            "exact": self.setting.exact,
+            "rerank": self.setting.rerank,
+            "ef": self.setting.ef,
+            "recall": self.recall,
+            "p50_us": self.percentile(0.50),
+            "p95_us": self.percentile(0.95),
+            "p99_us": self.percentile(0.99),
+            "mean_us": self.mean(),
+        })
+    }
+}
+
+pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
+    if args.limit == 0 || args.limit > MAX_LIMIT {
+        return Err(Failure::usage(format!("--limit is {}; it must be 1 to {MAX_LIMIT}", args.limit)));
+    }
+    let sealed = load::open(&args.file, progress)?;
+    let queries = queries::read(&args.queries, sealed.header().dimension as usize, progress)?;
+    let originals = args.vectors.as_ref().map(|path| read_originals(path, &sealed, progress)).transpose()?;
+    let truth = nearest(args, &sealed, originals.as_ref(), &queries, progress)?;
+    // What the sweep measures shouldn't share the memory bus with what it doesn't need.
+    drop(originals);
+    let settings = settings(args, sealed.header().index_type);
+    let bar = progress.count("searching", (settings.len() * queries.len()) as u64);
+    let mut runs = Vec::new();
+    for setting in settings {
+        runs.push(measure(args, &sealed, setting, &queries, &truth, &bar)?);
+    }
+    bar.finish_and_clear();
+
+    let against = match (&args.vectors, sealed.layout().entry(Kind::ROWS_F32)) {
+        (Some(path), _) => format!("exact search in {}", path.display()),
+        (None, Some(_)) => "exact search over the file's f32 rows".into(),
+        (None, None) => "exact search over the file's int8 rows".into(),
+    };
+    let best = runs.iter().map(|run| run.recall).fold(0.0, f64::max);
+    output.either(
+        || table(args, &sealed, &runs, queries.len(), &against),
+        || {
+            json!({
+                "file": args.file,
+                "count": sealed.header().count,
+                "dimension": sealed.header().dimension,
+                "metric": sealed.header().metric.name(),
+                "index_type": sealed.header().index_type.name(),
+                "queries": queries.len(),
+                "limit": args.limit,
+                "filter": args.filter,
+                "recall_against": against,
+                "runs": runs.iter().map(Run::to_json).collect::<Vec<_>>(),
+            })
+        },
+    )?;
+    match args.require_recall {
+        Some(demand) if best < demand => Err(Failure::check(
+            "RECALL_TOO_LOW",
+            format!("the best recall@{} is {best:.4}, below the {demand} that --require-recall asks for", args.limit),
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn settings(args: &Args, index_type: IndexType) -> Vec<Setting> {
+    let mut settings = match index_type {
+        IndexType::Flat => vec![],
+        IndexType::ScanRabitq => std::iter::once(Setting::default())
+            .chain(args.rerank.iter().map(|&n| Setting { rerank: Some(n), ..Setting::default() }))
+            .collect(),
+        IndexType::Hnsw => args.ef.iter().map(|&n| Setting { ef: Some(n), ..Setting::default() }).collect(),
+    };
+    settings.push(Setting { exact: true, ..Setting::default() });
+    settings
+}
+
+fn request<'a>(args: &'a Args, setting: Setting, query: &'a [f32]) -> Request<'a> {
+    Request {
+        limit: args.limit,
+        filter: args.filter.as_deref(),
+        exact: setting.exact,
+        rerank: setting.rerank,
+        ef: setting.ef,
+        ..Request::new(query)
+    }
+}
+
+fn measure(
+    args: &Args,
+    sealed: &Sealed,
+    setting: Setting,
+    queries: &[Vec<f32>],
+    truth: &[Truth],
+    bar: &indicatif::ProgressBar,
+) -> Result<Run> {
+    let mut scratch = Scratch::default();
+    for query in queries.iter().cycle().take(WARM_UP) {
+        sealed.search(&request(args, setting, query), &mut scratch)?;
+    }
+    let (mut seconds, mut recall) = (Vec::with_capacity(queries.len()), 0.0);
+    for (query, truth) in queries.iter().zip(truth) {
+        let request = request(args, setting, query);
+        let start = Instant::now();
+        let hits = sealed.search(&request, &mut scratch)?;
+        seconds.push(start.elapsed().as_secs_f64());
+        recall += truth.recall(hits.iter().map(|hit| hit.row));
+        bar.inc(1);
+    }
+    seconds.sort_by(f64::total_cmp);
+    Ok(Run { setting, recall: recall / queries.len() as f64, seconds })
+}
+
+/// The rows that a search should have found.
+#[derive(Debug)]
+struct Truth {
+    /// As near as the k-th or nearer, ascending by number.
+    rows: Vec<u32>,
+    /// How many of them there is room for.
+    wanted: usize,
+}
+
+impl Truth {
+    /// From distances of rows of which the k-th nearest is among them.
+    fn new(mut distances: Vec<(f32, u32)>, limit: usize) -> Self {
+        let wanted = limit.min(distances.len());
+        if wanted > 0 {
+            let (_, &mut (kth, _), _) = distances.select_nth_unstable_by(wanted - 1, |a, b| a.0.total_cmp(&b.0));
+            distances.retain(|&(distance, _)| distance <= kth + TIE * kth.abs().max(1.0));
+        }
+        let mut rows: Vec<u32> = distances.into_iter().map(|(_, row)| row).collect();
+        rows.sort_unstable();
+        Truth { rows, wanted }
+    }
+
+    fn recall(&self, found: impl Iterator<Item = u32>) -> f64 {
+        if self.wanted == 0 {
+            return 1.0;
+        }
+        let found = found.filter(|row| self.rows.binary_search(row).is_ok()).count();
+        found.min(self.wanted) as f64 / self.wanted as f64
+    }
+}
+
+fn nearest(
+    args: &Args,
+    sealed: &Sealed,
+    originals: Option<&Vectors>,
+    queries: &[Vec<f32>],
+    progress: Progress,
+) -> Result<Vec<Truth>> {
+    let bar = progress.count("searching exactly", queries.len() as u64);
+    let allowed = match &args.filter {
+        Some(text) => Some(filter::compile(text, sealed.columns())?.evaluate()),
+        None => None,
+    };
+    let mut scratch = Scratch::default();
+    let mut truth = Vec::with_capacity(queries.len());
+    for (i, query) in queries.iter().enumerate() {
+        // Beyond the limit there may be rows as near as the last one.
+        let limit = (args.limit + 100).min(MAX_LIMIT);
+        let setting = Setting { exact: true, ..Setting::default() };
+        let own = sealed.search(&Request { limit, ..request(args, setting, query) }, &mut scratch);
+        let own = own.map_err(|e| Failure::from(e).at(format!("query {i}")))?;
+        let distances = match originals {
+            Some(originals) => distances(originals, query, sealed.header().metric, allowed.as_ref()),
+            None => own.iter().map(|hit| (hit.distance, hit.row)).collect(),
+        };
+        truth.push(Truth::new(distances, args.limit));
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    Ok(truth)
+}
+
+/// The original vectors, of length 1 for COSINE.
+fn read_originals(path: &std::path::Path, sealed: &Sealed, progress: Progress) -> Result<Vectors> {
+    let header = sealed.header();
+    let mut vectors = vectors::read(path, Some(header.dimension as usize), progress)?;
+    if vectors.rows() != header.count as usize {
+        return Err(Failure::input(format!(
+            "{}: {} vectors, but the index holds {}; give the ones that it was built from",
+            path.display(),
+            vectors.rows(),
+            header.count
+        )));
+    }
+    if header.metric == Metric::Cosine {
+        normalise_rows(&mut vectors.data, vectors.dimension);
+    }
+    Ok(vectors)
+}
+
+/// Internal distances of all allowed rows. The query's length only scales those of COSINE.
+fn distances(vectors: &Vectors, query: &[f32], metric: Metric, allowed: Option<&Bitmap>) -> Vec<(f32, u32)> {
+    let of = |row: &[f32]| match metric {
+        Metric::L2 => distance::l2(query, row),
+        Metric::Ip | Metric::Cosine => -distance::dot(query, row),
+    };
+    vectors
+        .data
+        .chunks_exact(vectors.dimension)
+        .enumerate()
+        .filter(|&(row, _)| allowed.is_none_or(|allowed| allowed.contains(row)))
+        .map(|(row, vector)| (of(vector), row as u32))
+        .collect()
+}
+
+fn table(args: &Args, sealed: &Sealed, runs: &[Run], queries: usize, against: &str) -> String {
+    let header = sealed.header();
+    let mut text = format!(
+        "{}: {} vectors of {} dimensions, {}, {}; {queries} queries, recall@{} against {against}\n\n{:14} {:>8} {:>10} {:>10} {:>10} {:>10}\n",
+        args.file.display(),
+        HumanCount(header.count.into()),
+        header.dimension,
+        header.metric,
+        header.index_type,
+        args.limit,
+        "setting",
+        "recall",
+        "p50 µs",
+        "p95 µs",
+        "p99 µs",
+        "mean µs",
+    );
+    for run in runs {
+        text += &format!(
+            "{:14} {:>8.4} {:>10.0} {:>10.0} {:>10.0} {:>10.0}\n",
+            run.setting.label(),
+            run.recall,
+            run.percentile(0.50),
+            run.percentile(0.95),
+            run.percentile(0.99),
+            run.mean(),
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_count_by_distance() {
+        let truth = Truth::new(vec![(3.0, 0), (1.0, 1), (2.0, 2), (2.0, 3), (9.0, 4)], 2);
+        assert_eq!(truth.rows, [1, 2, 3]);
+        assert_eq!(truth.recall([1, 3].into_iter()), 1.0);
+        assert_eq!(truth.recall([2, 3].into_iter()), 1.0);
+        assert_eq!(truth.recall([1, 0].into_iter()), 0.5);
+        assert_eq!(truth.recall([].into_iter()), 0.0);
+        assert_eq!(Truth::new(vec![(1.0, 5)], 10).recall([5].into_iter()), 1.0);
+        assert_eq!(Truth::new(vec![], 10).recall([].into_iter()), 1.0);
+    }
+
+    #[test]
+    fn percentiles_are_values_that_occurred() {
+        let run =
+            Run { setting: Setting::default(), recall: 1.0, seconds: (1..=100).map(|i| f64::from(i) * 1e-6).collect() };
+        assert_eq!(
+            [0.5, 0.95, 0.99, 0.0, 1.0].map(|share| run.percentile(share).round()),
+            [50.0, 95.0, 99.0, 1.0, 100.0]
+        );
+    }
+}

@@ -1,0 +1,258 @@
+//! `elanus build`
+
+use crate::failure::{Failure, Result};
+use crate::metadata::{self, Metadata, Wishes};
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::{card, vectors};
+use elanus::filter::FieldType;
+use elanus::index::{BuildParams, normalise_rows};
+use elanus::segment::{Input, PrimaryKeys, build};
+use elanus::words::{Error, IndexType, Metric, Precision};
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::json;
+use std::fmt::Write as _;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+const EXAMPLES: &str = "\
+Examples:
+  elanus build vectors.npy -o words.elanus
+  elanus build vectors.npy --metadata rows.jsonl --id-field id --card card.json -o words.elanus
+  elanus build base.fvecs --metric L2 --index-type HNSW --rerank f32 -o base.elanus
+  elanus build base.f32 --dimension 384 --metadata rows.jsonl --fields pos:VarChar,year:Int64 -o base.elanus
+
+Metadata is JSON Lines: line n is an object that describes vector n. Its fields come back with hits. Those
+that a filter can compare (booleans, numbers, and texts of up to 128 bytes, unless --fields says otherwise)
+can be filtered by.
+
+The same input, options and seed give the same file, byte for byte, on any machine.";
+
+/// Build an index file from vectors.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// Vectors: .npy (16, 32 or 64-bit floats), .fvecs, .f32 or .bin (raw 32-bit floats), .f16.
+    vectors: PathBuf,
+
+    /// Where the index file goes. It appears when it is whole, and replaces one that is there.
+    #[arg(long, short)]
+    output: PathBuf,
+
+    /// Floats in a vector; needed for raw floats.
+    #[arg(long)]
+    dimension: Option<usize>,
+
+    /// JSON Lines, one object a vector.
+    #[arg(long)]
+    metadata: Option<PathBuf>,
+
+    /// The metadata field that holds the primary key: integers or texts, each once. Without it, row
+    /// numbers are the keys.
+    #[arg(long, requires = "metadata")]
+    id_field: Option<String>,
+
+    /// Fields to filter by, as name:type with Bool, Int64, Double or VarChar; `none` for no field.
+    #[arg(long, requires = "metadata", value_delimiter = ',', value_parser = parse_field)]
+    fields: Option<Vec<Option<(String, FieldType)>>>,
+
+    /// Fields that come back with hits; `none` for no field. Without it all do but the key's.
+    #[arg(long, requires = "metadata", value_delimiter = ',')]
+    store: Option<Vec<String>>,
+
+    /// How nearness is measured: COSINE, IP or L2.
+    #[arg(long, default_value = "COSINE", value_parser = Metric::parse)]
+    metric: Metric,
+
+    /// FLAT (exact), SCAN_RABITQ (1-bit codes, reranked) or HNSW (a graph).
+    #[arg(long, default_value = "SCAN_RABITQ", value_parser = IndexType::parse)]
+    index_type: IndexType,
+
+    /// What rows are stored as for exact distances: int8, f32, both (int8,f32) or none. Default: f32
+    /// for FLAT, else int8.
+    #[arg(long, value_parser = parse_precisions)]
+    rerank: Option<Precisions>,
+
+    /// Seed of every random choice.
+    #[arg(long, default_value_t = 42)]
+    seed: u64,
+
+    /// A JSON object stored with the index: its "model" says what made the vectors.
+    #[arg(long)]
+    card: Option<PathBuf>,
+
+    /// The index's name, for its card.
+    #[arg(long)]
+    name: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+struct Precisions(Vec<Precision>);
+
+fn parse_precisions(text: &str) -> std::result::Result<Precisions, Error> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Precisions(Vec::new()));
+    }
+    let mut list =
+        text.split(',').map(|name| Precision::parse(name.trim())).collect::<std::result::Result<Vec<_>, _>>()?;
+    list.sort_by_key(|p| *p == Precision::F32);
+    list.dedup();
+    Ok(Precisions(list))
+}
+
+fn parse_field(text: &str) -> std::result::Result<Option<(String, FieldType)>, Error> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(None);
+    }
+    let (name, type_name) = text
+        .rsplit_once(':')
+        .ok_or_else(|| Error::argument(format!("{text:?} has no type; write it as name:type, such as year:Int64")))?;
+    Ok(Some((name.to_owned(), FieldType::parse(type_name)?)))
+}
+
+pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
+    let started = Instant::now();
+    let precisions = match (&args.rerank, args.index_type) {
+        (Some(Precisions(list)), _) => list.clone(),
+        (None, IndexType::Flat) => vec![Precision::F32],
+        (None, _) => vec![Precision::Int8],
+    };
+    let mut vectors = vectors::read(&args.vectors, args.dimension, progress)?;
+    if args.metric == Metric::Cosine {
+        // In place: the build borrows rows that are normalised already, so they are held once.
+        normalise_rows(&mut vectors.data, vectors.dimension);
+    }
+    let card = args.card.as_ref().map(|path| card::read(path, vectors.dimension)).transpose()?.unwrap_or_default();
+    let wishes = Wishes {
+        id_field: args.id_field.clone(),
+        filterable: args.fields.as_ref().map(|fields| fields.iter().flatten().cloned().collect()),
+        stored: args.store.as_ref().map(|names| names.iter().filter(|n| *n != "none").cloned().collect()),
+    };
+    let metadata = match &args.metadata {
+        Some(path) => metadata::read(path, vectors.rows(), &wishes, progress)?,
+        None => Metadata::default(),
+    };
+    let key_type = match metadata.keys {
+        PrimaryKeys::VarChar(_) => "VarChar",
+        _ => "Int64",
+    };
+    let id_field = args.id_field.as_deref().map(|name| (name, key_type));
+    let rerank: Vec<&str> = precisions.iter().map(|p| p.name()).collect();
+    let build_card = json!({
+        "tool": concat!("elanus ", env!("CARGO_PKG_VERSION")),
+        "metric": args.metric.name(),
+        "index_type": args.index_type.name(),
+        "rerank": &rerank,
+        "seed": args.seed,
+    });
+    let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
+
+    let bar = progress.count("building the index", vectors.rows() as u64);
+    let file = build(
+        Input {
+            rows: vectors.view()?,
+            index_type: args.index_type,
+            params: BuildParams { metric: args.metric, precisions, seed: args.seed },
+            keys: metadata.keys,
+            columns: metadata.columns,
+            fields: metadata.fields,
+            card: Some(card),
+        },
+        &|done, total| {
+            bar.set_length(total as u64);
+            bar.set_position(done as u64);
+        },
+    )?;
+    bar.finish_and_clear();
+    let bytes = write(&args.output, |sink| file.write(sink))?;
+
+    let (rows, dimension, seconds) = (vectors.rows(), vectors.dimension, started.elapsed().as_secs_f64());
+    output.either(
+        || {
+            let mut text = format!(
+                "{}: {} vectors of {dimension} dimensions, {}, {}, rows in {}\n  {} ({} bytes a vector) in {seconds:.1} s\n",
+                args.output.display(),
+                HumanCount(rows as u64),
+                args.metric,
+                args.index_type,
+                if rerank.is_empty() { "codes only".into() } else { rerank.join(" and ") },
+                HumanBytes(bytes),
+                bytes / rows as u64,
+            );
+            if let Some((name, key_type)) = id_field {
+                let _ = writeln!(text, "  key         {name} {key_type}");
+            }
+            for field in &metadata.schema {
+                let _ = writeln!(
+                    text,
+                    "  field       {} {} ({})",
+                    field.name,
+                    field.type_name,
+                    match (field.filterable, field.stored) {
+                        (true, true) => "filter, stored",
+                        (true, false) => "filter",
+                        _ => "stored",
+                    }
+                );
+            }
+            text
+        },
+        || {
+            json!({
+                "output": args.output,
+                "bytes": bytes,
+                "count": rows,
+                "dimension": dimension,
+                "metric": args.metric.name(),
+                "index_type": args.index_type.name(),
+                "rerank": rerank,
+                "seed": args.seed,
+                "fields": metadata.schema.iter().map(metadata::Field::to_json).collect::<Vec<_>>(),
+                "seconds": seconds,
+            })
+        },
+    )
+}
+
+/// Writes next to `path` and renames, so that nobody ever sees half a file there.
+fn write(
+    path: &Path,
+    write: impl FnOnce(&mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<u64>,
+) -> Result<u64> {
+    let io = |e: std::io::Error| Failure::io("write", path, &e);
+    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".elanus-").suffix(".partial");
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder.tempfile_in(directory).map_err(io)?;
+    let mut buffered = BufWriter::with_capacity(1 << 20, file.as_file_mut());
+    let bytes = write(&mut |piece| buffered.write_all(piece)).map_err(io)?;
+    buffered.flush().map_err(io)?;
+    drop(buffered);
+    file.as_file().sync_all().map_err(io)?;
+    file.persist(path).map_err(|e| io(e.error))?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn precisions_are_a_set() {
+        let parse = |text| parse_precisions(text).map(|p| p.0);
+        assert_eq!(parse("none"), Ok(vec![]));
+        assert_eq!(parse("f32,int8,F32"), Ok(vec![Precision::Int8, Precision::F32]));
+        assert!(parse("int4").unwrap_err().message.contains("int8, f32"));
+    }
+
+    #[test]
+    fn fields_have_a_name_and_a_type() {
+        assert_eq!(parse_field("a:b:varchar"), Ok(Some(("a:b".into(), FieldType::VarChar))));
+        assert_eq!(parse_field("none"), Ok(None));
+        assert!(parse_field("year").unwrap_err().message.contains("name:type"));
+        assert!(parse_field("year:Int8").is_err());
+    }
+}

@@ -1,0 +1,119 @@
+//! `elanus info`
+
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use elanus::format::{FORMAT_VERSION, Kind, Layout};
+use elanus::segment::MAX_CARD_BYTES;
+use indicatif::{HumanBytes, HumanCount};
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  elanus info words.elanus
+  elanus info words.elanus --json | jq .card.model
+
+Reads the header, the section table and the card, however large the file is. `elanus verify` reads the rest.";
+
+/// Show what an index file holds.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The index file.
+    file: PathBuf,
+}
+
+pub fn run(args: &Args, output: &mut Output) -> Result<()> {
+    let io = |e: std::io::Error| Failure::io("read", &args.file, &e);
+    let named = |e| Failure::from(e).at(args.file.display());
+    let mut file = File::open(&args.file).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    let mut prefix = Vec::new();
+    (&mut file).take(Layout::MAX_BYTES as u64).read_to_end(&mut prefix).map_err(io)?;
+    let layout = Layout::read(&prefix, length).map_err(named)?;
+    let card = match layout.entry(Kind::CARD) {
+        Some(entry) if entry.length <= MAX_CARD_BYTES as u64 => {
+            let mut bytes = vec![0; entry.length as usize];
+            file.seek(SeekFrom::Start(entry.offset)).map_err(io)?;
+            file.read_exact(&mut bytes).map_err(io)?;
+            serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+        }
+        _ => Value::Null,
+    };
+    output.either(|| text(args, &layout, &card), || value(&layout, &card))
+}
+
+fn value(layout: &Layout, card: &Value) -> Value {
+    let header = &layout.header;
+    let section = |e: &elanus::format::Entry| {
+        json!({
+            "name": e.kind.to_string(),
+            "kind": e.kind.0,
+            "offset": e.offset,
+            "bytes": e.length,
+            "checksum": format!("{:016x}", e.checksum),
+        })
+    };
+    json!({
+        "format_version": FORMAT_VERSION,
+        "bytes": layout.file_bytes,
+        "count": header.count,
+        "dimension": header.dimension,
+        "metric": header.metric.name(),
+        "index_type": header.index_type.name(),
+        "seed": header.seed,
+        "checksum": format!("{:016x}", layout.checksum),
+        "sections": layout.entries.iter().map(section).collect::<Vec<_>>(),
+        "card": card,
+    })
+}
+
+fn text(args: &Args, layout: &Layout, card: &Value) -> String {
+    let header = &layout.header;
+    let mut text = format!(
+        "{}: {} vectors of {} dimensions, {}, {}\n  {}, format version {FORMAT_VERSION}, seed {}, checksum {:016x}\n",
+        args.file.display(),
+        HumanCount(header.count.into()),
+        header.dimension,
+        header.metric,
+        header.index_type,
+        HumanBytes(layout.file_bytes),
+        header.seed,
+        layout.checksum,
+    );
+    let mut line = |label: &str, value: String| text.push_str(&format!("  {label:11} {value}\n"));
+    if let Some(name) = card["name"].as_str() {
+        line("name", name.into());
+    }
+    if let Some(model) = card["model"].as_object() {
+        let part = |name: &str| model.get(name).and_then(Value::as_str).unwrap_or_default();
+        line("model", [part("name"), part("revision"), part("fingerprint")].join(" ").trim_end().into());
+    }
+    if let Some(key) = card["primary_key"].as_object() {
+        line("key", format!("{} {}", plain(&key["name"]), plain(&key["type"])));
+    }
+    for field in card["fields"].as_array().into_iter().flatten() {
+        let uses = [("filterable", "filter"), ("stored", "stored")];
+        let uses: Vec<_> = uses.iter().filter(|(name, _)| field[name] == true).map(|(_, what)| *what).collect();
+        line("field", format!("{} {} ({})", plain(&field["name"]), plain(&field["type"]), uses.join(", ")));
+    }
+    for entry in &layout.entries {
+        let a_row = entry.length as f64 / f64::from(header.count.max(1));
+        line(
+            "section",
+            format!(
+                "{:11} {:>13} bytes {a_row:9.1} a row",
+                entry.kind.to_string(),
+                HumanCount(entry.length).to_string()
+            ),
+        );
+    }
+    text
+}
+
+/// A text without its quotes; the card is whatever its writer put there.
+fn plain(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}

@@ -1,0 +1,77 @@
+//! Reads queries: vector files, or JSON from the command line or standard input.
+
+use crate::failure::{Failure, Result};
+use crate::progress::Progress;
+use crate::vectors;
+use serde::Deserialize;
+use std::io::Read;
+use std::path::Path;
+
+/// One vector, or several.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Json {
+    One(Vec<f32>),
+    Many(Vec<Vec<f32>>),
+}
+
+/// The queries that an argument names: `-` is standard input, `[…]` is JSON, all else is a path.
+pub fn read(source: &str, dimension: usize, progress: Progress) -> Result<Vec<Vec<f32>>> {
+    if source.trim_start().starts_with('[') {
+        return parse(source).map_err(|e| e.at("the query"));
+    }
+    if source == "-" {
+        let mut text = String::new();
+        std::io::stdin().read_to_string(&mut text).map_err(|e| Failure::io("read", Path::new("standard input"), &e))?;
+        return parse(&text).map_err(|e| e.at("standard input"));
+    }
+    let path = Path::new(source);
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("json") || e.eq_ignore_ascii_case("jsonl")) {
+        let text = std::fs::read_to_string(path).map_err(|e| Failure::io("read", path, &e))?;
+        return parse(&text).map_err(|e| e.at(path.display()));
+    }
+    if !vectors::is_vector_file(path) && !path.exists() {
+        return Err(Failure::input(format!(
+            "{source:?} is no query: give a file ({}, .json), a JSON list such as [0.1, 0.2], or - for standard input",
+            vectors::ENDINGS
+        )));
+    }
+    let raw = !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy") || e.eq_ignore_ascii_case("fvecs"));
+    let read = vectors::read_queries(path, raw.then_some(dimension), progress)?;
+    Ok(read.data.chunks_exact(read.dimension).map(<[f32]>::to_vec).collect())
+}
+
+/// Lists of numbers, or lists of lists, one after the other.
+fn parse(text: &str) -> Result<Vec<Vec<f32>>> {
+    let mut queries = Vec::new();
+    for value in serde_json::Deserializer::from_str(text).into_iter() {
+        match value {
+            Ok(Json::One(query)) => queries.push(query),
+            Ok(Json::Many(many)) => queries.extend(many),
+            Err(e) => {
+                return Err(Failure::input(format!(
+                    "this is no list of numbers, nor a list of such lists ({e}); write a query as [0.1, 0.2, …]"
+                )));
+            }
+        }
+    }
+    if queries.is_empty() {
+        return Err(Failure::input("there is no query in it; write one as [0.1, 0.2, …]"));
+    }
+    Ok(queries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_one_query_or_many() {
+        assert_eq!(parse("[1, 2.5]").unwrap(), [[1.0, 2.5]]);
+        assert_eq!(parse("[[1, 2], [3, 4]]").unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
+        assert_eq!(parse("[1, 2]\n[3, 4]\n").unwrap(), [[1.0, 2.0], [3.0, 4.0]]);
+        for text in ["", "{}", "[1, \"2\"]", "[[1], 2]", "[1, 2", "[[[1]]]"] {
+            assert!(parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! `elanus search`
+
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::{load, queries};
+use elanus::filter::field_not_found;
+use elanus::segment::{Key, Request, Scratch, Sealed};
+use serde_json::{Map, Value, json};
+use std::path::PathBuf;
+
+const EXAMPLES: &str = "\
+Examples:
+  elanus search words.elanus query.npy
+  elanus search words.elanus '[0.1, -0.2, 0.3]' --limit 3 --output-fields '*'
+  elanus search words.elanus queries.fvecs --filter 'pos == \"noun\"' --json
+  embed \"a small bird\" | elanus search words.elanus -
+
+With --json there is one line a query: {\"query\":0,\"hits\":[{\"id\":…,\"distance\":…,\"row\":…,\"fields\":{…}}]}.
+COSINE and IP: the larger the distance, the nearer. L2: squared, the smaller the nearer.";
+
+/// Search an index file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Args {
+    /// The index file.
+    file: PathBuf,
+
+    /// A file of vectors (.npy, .fvecs, .f32, .f16, .json), a JSON list of numbers, or - for JSON on
+    /// standard input.
+    #[arg(allow_hyphen_values = true)]
+    query: String,
+
+    /// How many hits, at most.
+    #[arg(long, short = 'k', default_value_t = 10)]
+    limit: usize,
+
+    /// Only rows for which this is true, such as: pos == "noun" and year > 1990
+    #[arg(long)]
+    filter: Option<String>,
+
+    /// Stored fields to show, or * for all.
+    #[arg(long, value_delimiter = ',')]
+    output_fields: Vec<String>,
+
+    /// Compare every row.
+    #[arg(long)]
+    exact: bool,
+
+    /// SCAN_RABITQ: compare so many candidates exactly.
+    #[arg(long)]
+    rerank: Option<usize>,
+
+    /// HNSW: keep so many candidates while walking.
+    #[arg(long)]
+    ef: Option<usize>,
+}
+
+pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
+    let sealed = load::open(&args.file, progress)?;
+    check_output_fields(&sealed, &args.output_fields)?;
+    let dimension = sealed.header().dimension as usize;
+    let queries = queries::read(&args.query, dimension, progress)?;
+    let mut scratch = Scratch::default();
+    for (i, query) in queries.iter().enumerate() {
+        let request = Request {
+            limit: args.limit,
+            filter: args.filter.as_deref(),
+            exact: args.exact,
+            rerank: args.rerank,
+            ef: args.ef,
+            ..Request::new(query)
+        };
+        let place = |e| if queries.len() > 1 { Failure::from(e).at(format!("query {i}")) } else { Failure::from(e) };
+        let hits = sealed.search(&request, &mut scratch).map_err(place)?;
+        let rows: Vec<u32> = hits.iter().map(|hit| hit.row).collect();
+        let fields = match args.output_fields.is_empty() {
+            true => vec![Map::new(); rows.len()],
+            false => {
+                sealed.fields(&rows)?.iter().map(|text| project(text, &args.output_fields)).collect::<Result<_>>()?
+            }
+        };
+        let mut found = Vec::with_capacity(hits.len());
+        for (hit, fields) in hits.iter().zip(fields) {
+            let distance = sealed.header().metric.to_public(hit.distance);
+            found.push((sealed.key(hit.row)?, distance, hit.row, fields));
+        }
+        if output.is_json() {
+            let hits: Vec<Value> = found.into_iter().map(|hit| hit_json(hit, !args.output_fields.is_empty())).collect();
+            output.line(json!({ "query": i, "hits": hits }))?;
+            continue;
+        }
+        if queries.len() > 1 {
+            output.line(format_args!("query {i}"))?;
+        }
+        for (rank, (key, distance, _, fields)) in found.iter().enumerate() {
+            let fields = if fields.is_empty() { String::new() } else { Value::from(fields.clone()).to_string() };
+            output.line(format!("{:>5}  {distance:>10.6}  {key}  {fields}", rank + 1).trim_end())?;
+        }
+    }
+    Ok(())
+}
+
+fn hit_json((key, distance, row, fields): (Key, f32, u32, Map<String, Value>), with_fields: bool) -> Value {
+    let id = match key {
+        Key::Int64(key) => Value::from(key),
+        Key::VarChar(key) => Value::from(key),
+    };
+    let mut hit = json!({ "id": id, "distance": distance, "row": row });
+    if with_fields {
+        hit["fields"] = fields.into();
+    }
+    hit
+}
+
+/// The wanted members of a stored object.
+fn project(text: &str, wanted: &[String]) -> Result<Map<String, Value>> {
+    let mut fields: Map<String, Value> = serde_json::from_str(text).map_err(|e| {
+        Failure::check("CORRUPT_FILE", format!("the stored fields of a hit are no JSON object ({e}); verify the file"))
+    })?;
+    fields.retain(|name, _| wanted.iter().any(|w| w == "*" || w == name));
+    Ok(fields)
+}
+
+/// Refuses names that no row stores, if the card says which there are.
+fn check_output_fields(sealed: &Sealed, wanted: &[String]) -> Result<()> {
+    let card: Value = serde_json::from_str(sealed.card()).unwrap_or_default();
+    let Some(fields) = card["fields"].as_array() else { return Ok(()) };
+    let stored: Vec<&str> = fields.iter().filter(|f| f["stored"] == true).filter_map(|f| f["name"].as_str()).collect();
+    match wanted.iter().find(|w| *w != "*" && !stored.contains(&w.as_str())) {
+        Some(missing) => Err(field_not_found(missing, stored.into_iter()).into()),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,6 @@
+//! Drives the `elanus` command as people and scripts do: arguments in, files, output and exit codes out.
+#![cfg(all(feature = "cli", not(target_arch = "wasm32")))]
+
+mod bad_input;
+mod commands;
+mod workshop;

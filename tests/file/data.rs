@@ -1,0 +1,122 @@
+//! Small segments with everything in them, and the plain reading of what they should answer.
+
+use elanus::filter::{ColumnsBuilder, FieldType, Value};
+use elanus::index::BuildParams;
+use elanus::segment::{FieldsWriter, Input, PrimaryKeys, Sealed, build};
+use elanus::words::random::SplitMix64;
+use elanus::words::{Blob, IndexType, MatrixView, Metric, Precision};
+
+/// Rows around a few centres, so that there is something to find.
+pub fn vectors(rows: usize, dimension: usize, seed: u64) -> Vec<f32> {
+    let mut random = SplitMix64::new(seed);
+    let centres: Vec<f32> = (0..8 * dimension).map(|_| random.normal_f32()).collect();
+    let mut data = Vec::with_capacity(rows * dimension);
+    for _ in 0..rows {
+        let centre = random.below(8) as usize * dimension;
+        data.extend(centres[centre..centre + dimension].iter().map(|c| c + 0.5 * random.normal_f32()));
+    }
+    data
+}
+
+/// What a test wants built.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub rows: usize,
+    pub dimension: usize,
+    pub index_type: IndexType,
+    pub metric: Metric,
+    pub precisions: &'static [Precision],
+    pub varchar_keys: bool,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Wanted {
+            rows: 70,
+            dimension: 6,
+            index_type: IndexType::ScanRabitq,
+            metric: Metric::Cosine,
+            precisions: &[Precision::Int8, Precision::F32],
+            varchar_keys: false,
+        }
+    }
+}
+
+pub const SEED: u64 = 7;
+
+pub fn part(row: usize) -> &'static str {
+    ["noun", "verb", "adjective"][row % 3]
+}
+
+/// The stored fields of a row.
+pub fn fields(row: usize) -> String {
+    format!("{{\"part\":\"{}\",\"gloss\":\"what row {row} means\"}}", part(row))
+}
+
+pub fn number_key(row: usize) -> i64 {
+    1000 - 3 * row as i64
+}
+
+pub fn text_key(row: usize) -> String {
+    format!("key {}", row * 37 % 1009)
+}
+
+/// The file, with keys, columns, stored fields and a card.
+pub fn file(wanted: &Wanted) -> Vec<u8> {
+    let data = vectors(wanted.rows, wanted.dimension, SEED);
+    let types = [
+        ("part", FieldType::VarChar),
+        ("row", FieldType::Int64),
+        ("half", FieldType::Double),
+        ("even", FieldType::Bool),
+    ];
+    let mut columns = ColumnsBuilder::new(types).unwrap();
+    let mut stored = FieldsWriter::new();
+    for row in 0..wanted.rows {
+        columns.push(0, Value::from(part(row))).unwrap();
+        columns.push(1, if row % 10 == 9 { Value::Null } else { Value::Int64(row as i64) }).unwrap();
+        columns.push(2, Value::Double(row as f64 / 2.0)).unwrap();
+        columns.push(3, Value::Bool(row % 2 == 0)).unwrap();
+        stored.push(&fields(row)).unwrap();
+    }
+    let keys = match wanted.varchar_keys {
+        false => PrimaryKeys::Int64((0..wanted.rows).map(number_key).collect()),
+        true => PrimaryKeys::VarChar((0..wanted.rows).map(text_key).collect()),
+    };
+    let input = Input {
+        rows: MatrixView::new(&data, wanted.dimension).unwrap(),
+        index_type: wanted.index_type,
+        params: BuildParams {
+            metric: wanted.metric,
+            precisions: wanted.precisions.to_vec(),
+            seed: SEED,
+            ..BuildParams::default()
+        },
+        keys,
+        columns: Some(columns),
+        fields: Some(stored),
+        card: Some("{\"name\":\"test\"}".into()),
+    };
+    build(input, &|_, _| {}).unwrap().into_bytes()
+}
+
+pub fn open(bytes: &[u8]) -> Sealed {
+    let sealed = Sealed::open(Blob::copy_of(bytes).unwrap()).unwrap();
+    sealed.verify().unwrap();
+    sealed
+}
+
+/// Internal distances in f64 of all rows, as they are or normalised for COSINE.
+pub fn distances(data: &[f32], dimension: usize, query: &[f32], metric: Metric) -> Vec<f64> {
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
+    data.chunks_exact(dimension)
+        .map(|row| match metric {
+            Metric::L2 => row.iter().zip(query).map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum(),
+            Metric::Ip => -dot(row, query),
+            Metric::Cosine => -dot(row, query) / (dot(row, row) * dot(query, query)).sqrt(),
+        })
+        .collect()
+}
+
+/// The types that are built here.
+pub const INDEX_TYPES: &[IndexType] = &[IndexType::Flat, IndexType::ScanRabitq, IndexType::Hnsw];

@@ -1,0 +1,74 @@
+//! Files that lie: taken apart, changed, and put together again with right checksums.
+
+use elanus::format::{FileReader, FileWriter, Header, Kind};
+use elanus::segment::{Key, Request, Scratch, Sealed};
+use elanus::words::{Blob, Result};
+
+/// A file in pieces.
+#[derive(Debug, Clone)]
+pub struct Pieces {
+    pub header: Header,
+    pub sections: Vec<(Kind, Vec<u8>)>,
+}
+
+impl Pieces {
+    pub fn of(file: &[u8]) -> Result<Pieces> {
+        let reader = FileReader::open(Blob::copy_of(file)?)?;
+        let kinds = reader.layout().entries.iter().map(|e| e.kind);
+        let sections = kinds.filter_map(|kind| Some((kind, reader.section(kind)?.to_vec()))).collect();
+        Ok(Pieces { header: *reader.header(), sections })
+    }
+
+    /// The file, with the checksums that belong to what it now says.
+    pub fn seal(&self) -> Vec<u8> {
+        let mut writer = FileWriter::new(self.header);
+        self.sections.iter().for_each(|(kind, bytes)| writer.section(*kind, bytes));
+        writer.into_bytes()
+    }
+
+    pub fn section(&mut self, kind: Kind) -> &mut Vec<u8> {
+        let at = self.sections.iter().position(|(k, _)| *k == kind).expect("the file has the section");
+        &mut self.sections[at].1
+    }
+}
+
+/// Does with a file everything that can be done with one. What it returns is what opening and
+/// verifying said; answers of files that don't verify needn't be right, but there must be no panic.
+pub fn exercise(file: &[u8]) -> Result<()> {
+    let sealed = Sealed::open(Blob::copy_of(file)?)?;
+    let verified = sealed.verify();
+    let header = *sealed.header();
+    // A forged dimension must not make the test itself ask for much.
+    let query: Vec<f32> = (0..header.dimension).map(|i| (i as f32 * 0.37).sin()).collect();
+    let mut scratch = Scratch::default();
+    let plain = Request::new(&query);
+    let filters =
+        [None, Some("part == \"noun\""), Some("row > 5 and not (even)"), Some("part like \"%e%\" or half < 3")];
+    for filter in filters {
+        for (exact, rerank, ef) in
+            [(true, None, None), (false, None, None), (false, Some(0), Some(1)), (false, Some(30), Some(100))]
+        {
+            let request = Request { filter, exact, rerank, ef, ..plain.clone() };
+            let Ok(hits) = sealed.search(&request, &mut scratch) else { continue };
+            assert!(hits.len() <= 10, "{} hits", hits.len());
+            let mut rows: Vec<u32> = hits.iter().map(|hit| hit.row).collect();
+            assert!(rows.iter().all(|&row| row < header.count), "row past the end: {rows:?}");
+            for &row in &rows {
+                if let Ok(key) = sealed.key(row) {
+                    sealed.row(&key);
+                }
+            }
+            let _ = sealed.fields(&rows);
+            rows.sort_unstable();
+            rows.dedup();
+            if verified.is_ok() {
+                assert_eq!(rows.len(), hits.len(), "a row came twice");
+                assert!(hits.windows(2).all(|pair| pair[0].order(&pair[1]).is_lt()), "out of order: {hits:?}");
+            }
+        }
+    }
+    sealed.row(&Key::Int64(1));
+    sealed.row(&Key::VarChar("x".into()));
+    let _ = sealed.for_each_fields(|_, _| Ok(()));
+    verified
+}
