@@ -74,6 +74,10 @@ pub struct Args {
     #[arg(long, value_parser = parse_precisions)]
     rerank: Option<Precisions>,
 
+    /// HNSW: how many candidates an insertion keeps. More make a better graph and a longer build.
+    #[arg(long, default_value_t = 200)]
+    ef_construction: usize,
+
     /// Seed of every random choice.
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -139,13 +143,16 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     };
     let id_field = args.id_field.as_deref().map(|name| (name, key_type));
     let rerank: Vec<&str> = precisions.iter().map(|p| p.name()).collect();
-    let build_card = json!({
+    let mut build_card = json!({
         "tool": concat!("elanus ", env!("CARGO_PKG_VERSION")),
         "metric": args.metric.name(),
         "index_type": args.index_type.name(),
         "rerank": &rerank,
         "seed": args.seed,
     });
+    if args.index_type == IndexType::Hnsw {
+        build_card["ef_construction"] = args.ef_construction.into();
+    }
     let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
 
     let bar = progress.count("building the index", vectors.rows() as u64);
@@ -153,7 +160,12 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         Input {
             rows: vectors.view()?,
             index_type: args.index_type,
-            params: BuildParams { metric: args.metric, precisions, seed: args.seed },
+            params: BuildParams {
+                metric: args.metric,
+                precisions,
+                ef_construction: args.ef_construction,
+                seed: args.seed,
+            },
             keys: metadata.keys,
             columns: metadata.columns,
             fields: metadata.fields,

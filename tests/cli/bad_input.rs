@@ -129,6 +129,8 @@ fn wrong_usage_is_exit_code_2() {
         "build vectors.npy -o a.elanus --id-field id",
         "build vectors.npy -o a.elanus --metadata rows.jsonl --fields year:Number",
         "build vectors.npy -o a.elanus --index-type FLAT --rerank none",
+        "build vectors.npy -o a.elanus --index-type HNSW --rerank none",
+        "build vectors.npy -o a.elanus --index-type HNSW --ef-construction 0",
         "search a.elanus",
     ] {
         let ran = shop.run(arguments);

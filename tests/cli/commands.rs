@@ -119,7 +119,7 @@ fn vectors_come_in_several_formats() {
 #[test]
 fn the_same_input_gives_the_same_file_on_any_number_of_threads() {
     let shop = Workshop::new().with_collection(700, 24);
-    for index_type in ["FLAT", "SCAN_RABITQ"] {
+    for index_type in ["FLAT", "SCAN_RABITQ", "HNSW"] {
         for seed in ["1", "2"] {
             let files: Vec<Vec<u8>> = ["1", "2", "5"]
                 .iter()
