@@ -78,4 +78,4 @@ export const headwords = (page) =>
     }),
   );
 
-export const parts = (page) => page.locator(".entry .part").allTextContents();
+export const parts = (page) => page.locator(".entry .part, .entry-opened .part").allTextContents();

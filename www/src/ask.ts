@@ -1,7 +1,7 @@
 // One question at a time, the latest one: embeds a text, searches the index, measures both.
 
 import type { Hit, Index, SearchOptions } from "elanus";
-import type { Embedder } from "elanus/embed";
+import type { StaticEmbedder } from "elanus/embed";
 import { FIELDS, toSense, type Sense } from "./sense.ts";
 import { toFilter, type Query } from "./query.ts";
 
@@ -15,6 +15,8 @@ export interface Answer {
   query: Query;
   limit: number;
   senses: Sense[];
+  /** The sense whose neighbours these are. */
+  self: Sense | undefined;
   /** The query's vector, for the map. */
   vector: Float32Array;
   embedMs: number;
@@ -30,7 +32,7 @@ export class Asker {
 
   constructor(
     readonly index: Index,
-    readonly embedder: Embedder,
+    readonly embedder: StaticEmbedder,
     readonly onOutcome: (outcome: Outcome) => void,
   ) {}
 
@@ -64,13 +66,21 @@ export class Asker {
       if (filter) options.filter = filter;
       const hits: Hit[] = await this.index.search(vector, options);
       const searched = performance.now();
+      const found = hits.map(toSense);
+      const self = query.sense ? (found.find(({ id }) => id === query.sense) ?? (await this.#lookUp(query.sense))) : undefined;
       if (turn !== this.#latest) return;
-      const senses = hits.map(toSense);
+      const senses = found.filter((sense) => sense !== self).slice(0, limit);
       this.onOutcome({
-        answer: { query, limit, senses, vector, embedMs: embedded - start, searchMs: searched - embedded, setting },
+        answer: { query, limit, senses, self, vector, embedMs: embedded - start, searchMs: searched - embedded, setting },
       });
     } catch (error) {
       if (turn === this.#latest) this.onOutcome({ error });
     }
+  }
+
+  /** A sense that isn't among its own neighbours, because the filter leaves it out. */
+  async #lookUp(id: string): Promise<Sense | undefined> {
+    const [entity] = await this.index.get(id, { outputFields: FIELDS });
+    return entity && toSense({ ...entity, distance: 1 });
   }
 }

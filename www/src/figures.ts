@@ -9,10 +9,13 @@ import type { Recall } from "./recall.ts";
 
 export const SETTINGS: readonly { name: string; setting: Setting }[] = [
   { name: "20", setting: { rerank: 20 } },
-  { name: "default", setting: {} },
-  { name: "400", setting: { rerank: 400 } },
-  { name: "exact", setting: { exact: true } },
+  { name: "100", setting: { rerank: 100 } },
+  { name: "as needed", setting: {} },
+  { name: "all, exact", setting: { exact: true } },
 ];
+
+/** As many as the error bound of the codes asks for, which is what the index does unless told otherwise. */
+const DEFAULT = 2;
 
 interface Tally {
   embed: number[];
@@ -25,7 +28,7 @@ export interface FiguresEvents {
 }
 
 export class Figures {
-  #chosen = 1;
+  #chosen = DEFAULT;
   // Times of one setting say nothing about another's.
   readonly #tallies = SETTINGS.map((): Tally => ({ embed: [], search: [] }));
   readonly #times = html("tbody");
@@ -40,7 +43,7 @@ export class Figures {
     readonly loaded: Loaded,
     events: FiguresEvents,
   ) {
-    const { index, embedder, modelBytes, thread } = loaded;
+    const { index, embedder, modelBytes } = loaded;
     const radios = SETTINGS.map(({ name }, i) => {
       const input = html("input", { type: "radio", name: "setting", value: i, checked: i === this.#chosen });
       input.addEventListener("change", () => {
@@ -79,7 +82,7 @@ export class Figures {
           `${megabytes(index.bytes)}: ${whole(index.count)} senses × ${index.dimension} dimensions, ${whole(index.bytes / index.count)} bytes a sense with its text`,
         ),
         html("dt", {}, "Kind"),
-        html("dd", {}, `${index.indexType}, ${index.metric}, on ${thread === "worker" ? "a worker’s thread" : "the page’s own thread"}`),
+        html("dd", {}, `${index.indexType}, ${index.metric}, on ${index.thread === "worker" ? "a worker’s thread" : "the page’s own thread"}`),
         html("dt", {}, "Memory"),
         this.#memory,
         html("dt", {}, "Model"),
@@ -132,7 +135,7 @@ export class Figures {
     const { embed, search } = this.#tallies[this.#chosen]!;
     const n = search.length;
     this.#count.textContent =
-      n === 0 ? "No query yet" : `${n === 1 ? "1 query" : `${whole(n)} queries`} of this visit; search counts the way to ${this.loaded.thread === "worker" ? "the worker" : "the index"} and back`;
+      n === 0 ? "No query yet" : `${n === 1 ? "1 query" : `${whole(n)} queries`} of this visit; search counts the way to ${this.loaded.index.thread === "worker" ? "the worker" : "the index"} and back`;
     const row = (name: string, values: number[]) =>
       html(
         "tr",

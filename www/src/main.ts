@@ -83,9 +83,8 @@ function answered(outcome: Outcome): void {
   }
   const { answer } = outcome;
   const { loaded, figures } = machine!;
-  const self = answer.senses.find((sense) => sense.id === answer.query.sense);
-  if (answer.query.sense && self) chosen = self;
-  const senses = answer.senses.filter((sense) => sense !== self).slice(0, answer.limit);
+  const { senses } = answer;
+  chosen = answer.self;
   const label = chosen ? `Senses near ${chosen.lemma}` : "Senses that fit the description";
   entries.show(senses, label, answer.query.part);
   head.replaceChildren(
@@ -96,7 +95,7 @@ function answered(outcome: Outcome): void {
   );
   more.hidden = senses.length < answer.limit || answer.limit >= MOST;
   answers.replaceChildren(...(answer.query.sense ? [opened(chosen, answer.query, trail)] : []), head, entries.list, more);
-  map.show(answer, senses, loaded.embedder);
+  map.show(answer, loaded.embedder);
   figures.add(answer);
   figures.showRecall(recalls.get(recallKey()), query.part);
   if (focusNearest) {
@@ -312,6 +311,9 @@ async function start(): Promise<void> {
     });
     figures.showRecall(undefined, query.part);
     machine = { loaded, asker, figures };
+    if (loaded.index.thread === "main") {
+      notice.replaceChildren(html("p", {}, "This browser starts no module workers, so the search runs in the page itself. It works; typing may stutter."));
+    }
   } catch (error) {
     const explained = explain(error);
     const retry = async () => {

@@ -1,6 +1,6 @@
 // The neighbourhood as a small map: the query and its hits in two dimensions.
 
-import type { Embedder } from "elanus/embed";
+import type { StaticEmbedder } from "elanus/embed";
 import type { Answer } from "./ask.ts";
 import { html, svg } from "./dom.ts";
 import { placeLabels } from "./labels.ts";
@@ -14,7 +14,7 @@ const HEIGHT = 330;
 const SIDE = 54;
 const TOP = 30;
 const LINE = 15;
-export const MAPPED = 20;
+const MAPPED = 20;
 
 interface Point {
   sense: Sense;
@@ -26,6 +26,7 @@ interface Point {
 export class NeighbourhoodMap {
   readonly #links = new Map<string, SVGAElement>();
   #points: Point[] = [];
+  #asked = { x: 0, y: 0 };
   #before = new Map<string, [number, number]>();
   readonly #here = svg("g", { class: "here" });
   readonly #ray = svg("line", { class: "ray" });
@@ -57,8 +58,8 @@ export class NeighbourhoodMap {
     this.#picture.addEventListener("keydown", (event) => this.#move(event));
   }
 
-  show(answer: Answer, senses: Sense[], embedder: Embedder): void {
-    const shown = senses.slice(0, MAPPED);
+  show(answer: Answer, embedder: StaticEmbedder): void {
+    const shown = answer.senses.slice(0, MAPPED);
     this.figure.hidden = shown.length < 2;
     if (this.figure.hidden) return;
     const vectors = [answer.vector, ...embedder.embed(shown.map((sense) => sense.gloss))];
@@ -69,6 +70,7 @@ export class NeighbourhoodMap {
     const placed = toFrame(turned);
 
     const [here, ...rest] = placed;
+    this.#asked = here!;
     this.#here.style.transform = `translate(${here!.x}px, ${here!.y}px)`;
     this.#points = shown.map((sense, i) => ({ sense, ...rest[i]!, link: this.#link(sense, answer.query.part) }));
     for (const [id, link] of this.#links) {
@@ -77,12 +79,12 @@ export class NeighbourhoodMap {
         this.#links.delete(id);
       }
     }
-    this.#label(here!);
+    this.#label();
     this.#layer.replaceChildren(...this.#points.map((point) => point.link));
     this.#points.forEach((point, i) => point.link.setAttribute("tabindex", i === 0 ? "0" : "-1"));
     this.#picture.setAttribute("aria-label", `Map of ${shown.length} senses; arrow keys move between them`);
     this.#held.textContent = `${Math.round(held * 100)}\u00a0%`;
-    this.#words.replaceChildren(...this.#points.map((point) => html("li", {}, inWords(point, here!))));
+    this.#words.replaceChildren(...this.#points.map((point) => html("li", {}, inWords(point, this.#asked))));
     this.highlight(undefined);
   }
 
@@ -91,14 +93,13 @@ export class NeighbourhoodMap {
   }
 
   highlight(id: string | undefined): void {
-    const here = this.#here.style.transform.match(/[\d.]+/g) ?? [];
     for (const point of this.#points) {
       const lit = point.sense.id === id;
       point.link.classList.toggle("lit", lit);
       if (!lit) continue;
       // Drawn last is drawn on top; moving a focused element would take its focus away.
       if (document.activeElement !== point.link) this.#layer.append(point.link);
-      for (const [name, value] of Object.entries({ x1: here[0], y1: here[1], x2: point.x, y2: point.y })) {
+      for (const [name, value] of Object.entries({ x1: this.#asked.x, y1: this.#asked.y, x2: point.x, y2: point.y })) {
         this.#ray.setAttribute(name, String(value));
       }
     }
@@ -125,7 +126,7 @@ export class NeighbourhoodMap {
     return link;
   }
 
-  #label(here: { x: number; y: number }): void {
+  #label(): void {
     const font = getComputedStyle(this.#picture).fontFamily;
     if (this.#measure) this.#measure.font = `13.5px ${font}`;
     const widthOf = (text: string) => this.#measure?.measureText(text).width ?? text.length * 7;
@@ -133,7 +134,7 @@ export class NeighbourhoodMap {
       this.#points.map(({ sense, x, y }) => ({ x, y, width: widthOf(sense.lemma) })),
       LINE,
       { width: WIDTH, height: HEIGHT },
-      [{ x: here.x - 10, y: here.y - 10, width: 20, height: 20 }],
+      [{ x: this.#asked.x - 10, y: this.#asked.y - 10, width: 20, height: 20 }],
     );
     this.#points.forEach(({ sense, x, y, link }, i) => {
       const { dx, dy, anchor, crowded } = labels[i]!;

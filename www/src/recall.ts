@@ -1,7 +1,7 @@
 // Recall@10 of the current setting against exact search, computed here and now.
 
 import type { Index, SearchOptions } from "elanus";
-import type { Embedder } from "elanus/embed";
+import type { StaticEmbedder } from "elanus/embed";
 import type { Setting } from "./ask.ts";
 import { toFilter, type Part } from "./query.ts";
 
@@ -17,7 +17,7 @@ const K = 10;
 const TIE = 1e-5;
 
 export async function measureRecall(
-  { index, embedder }: { index: Index; embedder: Embedder },
+  { index, embedder }: { index: Index; embedder: StaticEmbedder },
   { clues, own }: { clues: readonly string[]; own: readonly string[] },
   setting: Setting,
   part: Part | undefined,

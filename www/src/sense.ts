@@ -14,18 +14,19 @@ export interface Sense {
   similarity: number;
 }
 
-export const FIELDS = ["id", "pos", "lemma", "lemmas", "gloss"];
+export const FIELDS = ["pos", "lemmas", "gloss"];
 
 const text = (value: unknown) => (typeof value === "string" ? value : "");
+const list = (value: unknown) => (Array.isArray(value) ? value.map(text) : []);
 
 export function toSense(hit: Hit): Sense {
   const fields = hit.fields ?? {};
-  const lemma = text(fields.lemma);
+  const [lemma = "", ...others] = list(fields.lemmas);
   const part = PARTS.find((known) => known.part === fields.pos) ?? { name: text(fields.pos), short: text(fields.pos) };
   return {
-    id: text(fields.id) || String(hit.id),
+    id: String(hit.id),
     lemma,
-    others: text(fields.lemmas).split("; ").filter((other) => other && other !== lemma),
+    others,
     gloss: text(fields.gloss),
     part,
     similarity: hit.distance,

@@ -4,7 +4,6 @@ declare module "virtual:shipped" {
     /** Relative to the page; the name carries the content's hash. */
     url: string;
     bytes: number;
-    sha256: string;
   }
   const shipped: Record<"index" | "model" | "tokenizer" | "config", ShippedFile>;
   export default shipped;

@@ -12,24 +12,7 @@ export function lacking(): string | undefined {
     return `This browser has no WebAssembly, which the search is written in, or it is switched off (some do so in a strict privacy mode). ${update}`;
   }
   if (!WebAssembly.validate(SIMD)) {
-    return `This browser's WebAssembly has no SIMD instructions, which the search needs to compare 117,791 vectors at each key stroke. ${update}`;
+    return `This browser’s WebAssembly has no SIMD instructions, which the search needs to compare 117,791 vectors at each key stroke. ${update}`;
   }
   return undefined;
-}
-
-/** Module workers keep the page free while it searches; without them it searches in the page itself. */
-export function hasModuleWorkers(): boolean {
-  let asked = false;
-  try {
-    // The options are read before the address is found to be none, so nothing is fetched or started.
-    new Worker("http://:", {
-      get type(): WorkerType {
-        asked = true;
-        return "module";
-      },
-    });
-  } catch {
-    return asked;
-  }
-  return asked;
 }
