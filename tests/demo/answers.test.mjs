@@ -16,8 +16,10 @@ async function visited(options, run) {
 
 const WANTED = [
   ["a young dog", ["puppy", "pup"]],
-  ["someone who studies the stars", ["astronomer", "stargazer"]],
   ["fear of being shut in a small space", ["claustrophobia"]],
+  ["the line where the sky meets the sea", ["horizon", "skyline"]],
+  ["someone who walks in their sleep", ["sleepwalker", "somnambulist"]],
+  ["to speak in a very low voice", ["whisper"]],
 ];
 
 test("descriptions find their words, and every answer is an entry with a gloss and a similarity", () =>

@@ -1,27 +1,29 @@
 // Descriptions as people give them: examples to click, and the questions that recall is measured with.
-// None of them is a definition that the index holds.
+// One or two happen to be a definition that the index holds.
 
 export const EXAMPLES = [
-  "a young dog",
+  "the line where the sky meets the sea",
   "fear of being shut in a small space",
+  "someone who walks in their sleep",
   "to walk slowly with no particular purpose",
-  "someone who studies the stars",
-  "so hungry you could eat anything",
+  "happening once every two years",
   "in a way that shows no respect",
-  "the smell of the ground after rain",
+  "tasting like a lemon",
   "a word that sounds like what it means",
 ];
 
 export const CLUES = [
   ...EXAMPLES,
+  "a young dog",
+  "someone who studies the stars",
+  "so hungry you could eat anything",
+  "the smell of the ground after rain",
   "a person who makes bread for a living",
-  "the line where the sky meets the sea",
   "unable to sleep at night",
   "a place where old books are kept",
   "money paid to a worker each month",
   "to make something smaller by cutting bits off",
   "the part of a plant that grows under the ground",
-  "happening once every two years",
   "very large and heavy",
   "a liar who pretends to be a doctor",
   "the highest point of a mountain",
@@ -52,12 +54,10 @@ export const CLUES = [
   "ice falling from the sky",
   "to steal small things of little value",
   "a building where grain is ground into flour",
-  "someone who walks in their sleep",
   "a book that explains words",
   "the day before today",
   "a very short time",
   "to move through the air with wings",
-  "tasting like a lemon",
   "a fight between two people with swords or pistols",
   "a soft metal that is liquid at room temperature",
   "the child of your aunt or uncle",

@@ -118,7 +118,7 @@ export class Figures {
       this.#recallNote.textContent = "By definition: this setting is the exact search that the others are compared with.";
       return;
     }
-    this.#recall.textContent = recall ? recall.value.toFixed(3) : "–";
+    this.#recall.textContent = recall ? recall.value.toFixed(3) : "";
     this.#measure.textContent = recall ? "Measure again" : "Measure now";
     const among = part ? ` among ${PARTS.find((known) => known.part === part)?.plural.toLowerCase()}` : "";
     this.#recallNote.textContent = recall
@@ -135,7 +135,7 @@ export class Figures {
     const { embed, search } = this.#tallies[this.#chosen]!;
     const n = search.length;
     this.#count.textContent =
-      n === 0 ? "No query yet" : `${n === 1 ? "1 query" : `${whole(n)} queries`} of this visit; search counts the way to ${this.loaded.index.thread === "worker" ? "the worker" : "the index"} and back`;
+      n === 0 ? "No query yet" : `${n === 1 ? "1 query" : `${whole(n)} queries`} of this visit${this.loaded.index.thread === "worker" ? ", worker’s round trip included" : ""}`;
     const row = (name: string, values: number[]) =>
       html(
         "tr",

@@ -17,6 +17,8 @@ export interface Placed {
 }
 
 const GAP = 8;
+// A point under the asker's ring keeps its label clear of the ring.
+const RING_GAP = 14;
 const overlap = (a: Box, b: Box) =>
   a.x < b.x + b.width && b.x < a.x + a.width && a.y < b.y + b.height && b.y < a.y + a.height;
 
@@ -24,16 +26,17 @@ export function placeLabels(
   points: readonly { x: number; y: number; width: number }[],
   height: number,
   frame: { width: number; height: number },
-  taken: readonly Box[],
+  asked: { x: number; y: number },
 ): Placed[] {
-  const occupied: Box[] = [...taken, ...points.map(({ x, y }) => ({ x: x - 4, y: y - 4, width: 8, height: 8 }))];
+  const occupied: Box[] = [{ x: asked.x - 10, y: asked.y - 10, width: 20, height: 20 }, ...points.map(({ x, y }) => ({ x: x - 4, y: y - 4, width: 8, height: 8 }))];
   return points.map(({ x, y, width }) => {
     const rise = height * 0.34;
+    const gap = Math.hypot(x - asked.x, y - asked.y) < RING_GAP ? RING_GAP : GAP;
     const options: Placed[] = [
-      { dx: GAP, dy: rise, anchor: "start", crowded: false },
-      { dx: -GAP, dy: rise, anchor: "end", crowded: false },
-      { dx: 0, dy: -GAP, anchor: "middle", crowded: false },
-      { dx: 0, dy: GAP + height * 0.7, anchor: "middle", crowded: false },
+      { dx: gap, dy: rise, anchor: "start", crowded: false },
+      { dx: -gap, dy: rise, anchor: "end", crowded: false },
+      { dx: 0, dy: -gap, anchor: "middle", crowded: false },
+      { dx: 0, dy: gap + height * 0.7, anchor: "middle", crowded: false },
     ];
     const boxOf = ({ dx, dy, anchor }: Placed): Box => ({
       x: x + dx - (anchor === "start" ? 0 : anchor === "end" ? width : width / 2),

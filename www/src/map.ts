@@ -134,7 +134,7 @@ export class NeighbourhoodMap {
       this.#points.map(({ sense, x, y }) => ({ x, y, width: widthOf(sense.lemma) })),
       LINE,
       { width: WIDTH, height: HEIGHT },
-      [{ x: this.#asked.x - 10, y: this.#asked.y - 10, width: 20, height: 20 }],
+      this.#asked,
     );
     this.#points.forEach(({ sense, x, y, link }, i) => {
       const { dx, dy, anchor, crowded } = labels[i]!;
