@@ -41,6 +41,12 @@ const SUITES = [
     run: (site) => runNodeTests(site, "tests/package"),
   },
   {
+    id: "embed",
+    title: "Text to vector",
+    needs: ["pkg"],
+    run: (site) => runNodeTests(site, "tests/js"),
+  },
+  {
     id: "demo",
     title: "The demo, in headless Chrome",
     needs: ["www", "browser"],
