@@ -2,6 +2,7 @@
 #![cfg(not(target_arch = "wasm32"))]
 
 mod data;
+mod documented;
 mod forge;
 mod hostile;
 mod sealed;

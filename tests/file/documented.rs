@@ -1,0 +1,377 @@
+//! Holds `docs/format.md` to its word: its example is a real file, and a second reader, written from
+//! the page alone and slow on purpose, finds in files what the crate finds.
+
+use crate::data::{INDEX_TYPES, Wanted, file, open, part, vectors};
+use elanus::index::BuildParams;
+use elanus::segment::{Input, Key, PrimaryKeys, Request, Scratch, build};
+use elanus::words::{IndexType, MatrixView, Metric, Precision};
+use xxhash_rust::xxh64::xxh64;
+
+const PAGE: &str = include_str!("../../docs/format.md");
+
+fn hexdump(bytes: &[u8]) -> String {
+    let line = |(i, sixteen): (usize, &[u8])| {
+        let hex: Vec<String> = sixteen.iter().map(|b| format!("{b:02x}")).collect();
+        let text: String = sixteen.iter().map(|&b| if b.is_ascii_graphic() { b as char } else { '.' }).collect();
+        format!("{:03x}  {}  {}  {text}\n", i * 16, hex[..8].join(" "), hex[8..].join(" "))
+    };
+    bytes.chunks_exact(16).enumerate().map(line).collect()
+}
+
+#[test]
+fn the_example_is_a_real_file() {
+    let input = Input {
+        rows: MatrixView::new(&[1.0, 2.0, -3.0, 0.5], 2).unwrap(),
+        index_type: IndexType::Flat,
+        params: BuildParams {
+            metric: Metric::L2,
+            precisions: vec![Precision::F32],
+            seed: 42,
+            ..BuildParams::default()
+        },
+        keys: PrimaryKeys::Int64(vec![7, -1]),
+        columns: None,
+        fields: None,
+        card: Some("{\"name\":\"tiny\"}".into()),
+    };
+    let bytes = build(input, &|_, _| {}).unwrap().into_bytes();
+    open(&bytes);
+    let (_, rest) = PAGE.split_once("```hexdump\n").expect("the page has an example");
+    let (example, _) = rest.split_once("```").unwrap();
+    assert_eq!(example, hexdump(&bytes), "put this into docs/format.md:\n{}", hexdump(&bytes));
+}
+
+/// The rows of a layer's nodes, with the rows that each links to.
+type Links = Vec<(usize, Vec<usize>)>;
+
+/// The second reader: offsets and formulas as the page gives them, in f64, without care for speed.
+struct Second<'a> {
+    file: &'a [u8],
+}
+
+impl<'a> Second<'a> {
+    fn u32(bytes: &[u8], at: usize) -> usize {
+        u32::from_le_bytes(bytes[at..at + 4].try_into().unwrap()) as usize
+    }
+
+    fn u64(bytes: &[u8], at: usize) -> u64 {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())
+    }
+
+    fn f32(bytes: &[u8], i: usize) -> f64 {
+        f32::from_le_bytes(bytes[4 * i..4 * i + 4].try_into().unwrap()).into()
+    }
+
+    fn floats(bytes: &[u8], count: usize) -> Vec<f64> {
+        (0..count).map(|i| Self::f32(bytes, i)).collect()
+    }
+
+    fn count(&self) -> usize {
+        Self::u64(self.file, 24) as usize
+    }
+
+    fn dimension(&self) -> usize {
+        Self::u32(self.file, 32)
+    }
+
+    fn metric(&self) -> Metric {
+        [Metric::L2, Metric::Ip, Metric::Cosine][usize::from(self.file[36])]
+    }
+
+    /// "The header" and "the section table" of the page, to the letter.
+    fn check_container(&self) {
+        let file = self.file;
+        assert_eq!(file[..8], *b"\x89ELANUS\n");
+        assert_eq!((Self::u32(file, 8), Self::u32(file, 12)), (1, 128));
+        assert_eq!(Self::u64(file, 16), file.len() as u64);
+        assert_eq!((file[38], file[39], Self::u32(file, 52)), (0, 0, 0));
+        assert_eq!(Self::u64(file, 120), xxh64(&file[..120], 0));
+        let sections = Self::u32(file, 48);
+        assert_eq!(Self::u64(file, 56), xxh64(&file[128..128 + 32 * sections], 0));
+        assert!(file[64..120].iter().all(|&b| b == 0));
+        let (mut end, mut last) = (128 + 32 * sections, 0);
+        for entry in file[128..end].chunks_exact(32) {
+            let (kind, offset, length) =
+                (Self::u32(entry, 0), Self::u64(entry, 8) as usize, Self::u64(entry, 16) as usize);
+            assert!(kind > last);
+            last = kind;
+            assert_eq!(offset, end.next_multiple_of(64));
+            assert!(file[end..offset].iter().all(|&b| b == 0));
+            end = offset + length;
+            assert_eq!(Self::u64(entry, 24), xxh64(&file[offset..end], 0));
+        }
+        assert_eq!(end.next_multiple_of(64), file.len());
+        assert!(file[end..].iter().all(|&b| b == 0));
+    }
+
+    fn section(&self, kind: usize) -> Option<&'a [u8]> {
+        let table = &self.file[128..128 + 32 * Self::u32(self.file, 48)];
+        let entry = table.chunks_exact(32).find(|entry| Self::u32(entry, 0) == kind)?;
+        let offset = Self::u64(entry, 8) as usize;
+        Some(&self.file[offset..offset + Self::u64(entry, 16) as usize])
+    }
+
+    fn stored_query(&self, query: &[f32]) -> Vec<f64> {
+        let query: Vec<f64> = query.iter().map(|&x| x.into()).collect();
+        let length = if self.metric() == Metric::Cosine { dot(&query, &query).sqrt() } else { 1.0 };
+        query.into_iter().map(|x| x / length).collect()
+    }
+
+    fn distance_f32(&self, query: &[f64], row: usize) -> f64 {
+        let d = self.dimension();
+        let row = Self::floats(&self.section(8).unwrap()[4 * d * row..], d);
+        match self.metric() {
+            Metric::L2 => query.iter().zip(&row).map(|(q, o)| (q - o).powi(2)).sum(),
+            _ => -dot(query, &row),
+        }
+    }
+
+    fn distance_i8(&self, query: &[f64], row: usize) -> f64 {
+        let (section, count, d, metric) = (self.section(7).unwrap(), self.count(), self.dimension(), self.metric());
+        let c = Self::floats(section, d);
+        let scales = (4 * d).next_multiple_of(64);
+        let squares = scales + (4 * count).next_multiple_of(64);
+        let codes = squares + if metric == Metric::L2 { (4 * count).next_multiple_of(64) } else { 0 };
+        let code: Vec<f64> = section[codes + row * d..][..d].iter().map(|&b| f64::from(b.cast_signed())).collect();
+        let scale = Self::f32(&section[scales..], row);
+        match metric {
+            Metric::L2 => {
+                let from_c: Vec<f64> = query.iter().zip(&c).map(|(q, c)| q - c).collect();
+                dot(&from_c, &from_c) - 2.0 * scale * dot(&from_c, &code) + Self::f32(&section[squares..], row)
+            }
+            _ => -dot(query, &c) - scale * dot(query, &code),
+        }
+    }
+
+    fn rotate(&self, vector: &[f64]) -> Vec<f64> {
+        let signs = self.section(2).unwrap();
+        let d = self.dimension().next_multiple_of(8);
+        let largest = (0..).map(|k| 1 << k).take_while(|&power| power <= d).last().unwrap();
+        let mut x = vector.to_vec();
+        x.resize(d, 0.0);
+        for r in 0..4 {
+            for (i, x) in x.iter_mut().enumerate() {
+                let n = r * d + i;
+                if signs[n / 8] >> (n % 8) & 1 == 1 {
+                    *x = -*x;
+                }
+            }
+            let part = if r % 2 == 0 { 0..largest } else { d - largest..d };
+            let before = x[part.clone()].to_vec();
+            for (i, y) in x[part].iter_mut().enumerate() {
+                let sign = |j: usize| if (i & j).count_ones().is_multiple_of(2) { 1.0 } else { -1.0 };
+                *y = before.iter().enumerate().map(|(j, x)| sign(j) * x).sum::<f64>() / (largest as f64).sqrt();
+            }
+            if d != largest {
+                for i in 0..d / 2 {
+                    let (a, b) = (x[i], x[i + d / 2]);
+                    (x[i], x[i + d / 2]) = ((a + b) / 2f64.sqrt(), (a - b) / 2f64.sqrt());
+                }
+            }
+        }
+        x
+    }
+
+    /// The estimate of a row's distance, its f_error · ‖p‖, and its f_scale.
+    fn estimate(&self, query: &[f64], row: usize) -> (f64, f64, f64) {
+        let d = self.dimension();
+        let c = Self::floats(self.section(3).unwrap(), d);
+        let from_c: Vec<f64> = query.iter().zip(&c).map(|(q, c)| q - c).collect();
+        let p = self.rotate(&from_c);
+        let block = &self.section(5).unwrap()[row / 32 * (384 + 16 * p.len() / 4)..];
+        let j = row % 32;
+        let signs: Vec<f64> = (0..p.len())
+            .map(|i| {
+                let byte = block[384 + 16 * (i / 4) + j % 16];
+                let four = if j < 16 { byte & 15 } else { byte >> 4 };
+                if four >> (i % 4) & 1 == 1 { 1.0 } else { -1.0 }
+            })
+            .collect();
+        let [f_add, f_scale, f_error] = [0, 32, 64].map(|kind| Self::f32(block, kind + j));
+        let added = if self.metric() == Metric::L2 { dot(&from_c, &from_c) } else { -dot(query, &c) };
+        (added + f_add - f_scale * dot(&signs, &p), f_error * dot(&p, &p).sqrt(), f_scale)
+    }
+
+    fn key(&self, row: usize) -> Key {
+        let section = self.section(6).unwrap();
+        match Self::u32(section, 0) {
+            1 => Key::Int64(Self::u64(section, 8 + 8 * row) as i64),
+            _ => {
+                let text = 8 + 4 * (self.count() + 1);
+                let (start, end) = (Self::u32(section, 8 + 4 * row), Self::u32(section, 12 + 4 * row));
+                Key::VarChar(String::from_utf8(section[text + start..text + end].to_vec()).unwrap())
+            }
+        }
+    }
+
+    /// The text of a VarChar column of this name in a row.
+    fn text(&self, name: &str, row: usize) -> Option<String> {
+        let section = self.section(9).unwrap();
+        assert_eq!(Self::u64(section, 8) as usize, self.count());
+        let named = |entry: &&[u8]| {
+            let at = Self::u64(entry, 8) as usize;
+            &section[at..at + Self::u32(entry, 4)] == name.as_bytes()
+        };
+        let entry = section[16..].chunks_exact(64).take(Self::u32(section, 0)).find(named)?;
+        assert_eq!((entry[0], entry[2]), (3, 0), "a VarChar column without nulls");
+        let [values, ends, texts] = [24, 40, 48].map(|at| Self::u64(entry, at) as usize);
+        let code = section[values + usize::from(entry[1]) * row..][..usize::from(entry[1])].iter().rev();
+        let code = code.fold(0, |code, &byte| code << 8 | usize::from(byte));
+        let start = if code == 0 { 0 } else { Self::u32(section, ends + 4 * (code - 1)) };
+        let end = Self::u32(section, ends + 4 * code);
+        Some(String::from_utf8(section[texts + start..texts + end].to_vec()).unwrap())
+    }
+
+    fn fields(&self, row: usize) -> String {
+        let section = self.section(10).unwrap();
+        let blocks = Self::u32(section, 0);
+        let entry = |i: usize| &section[8 + 16 * i..24 + 16 * i];
+        let i = (0..blocks).find(|&i| Self::u32(entry(i + 1), 8) > row).unwrap();
+        let [start, end] = [i, i + 1].map(|i| Self::u64(entry(i), 0) as usize);
+        let lines = miniz_oxide::inflate::decompress_to_vec(&section[start..end]).unwrap();
+        assert_eq!(lines.len(), Self::u32(entry(i), 12));
+        String::from_utf8(lines).unwrap().lines().nth(row - Self::u32(entry(i), 8)).unwrap().to_owned()
+    }
+
+    /// Links of each node of each layer, lowest layer first, and the entry.
+    fn graph(&self) -> (usize, Vec<Links>) {
+        let section = self.section(11).unwrap();
+        let n = |i: usize| Self::u32(section, 4 * i);
+        let (layers, entry) = (n(0), n(1));
+        let mut at = 4 + 2 * layers;
+        let mut out = Vec::new();
+        for layer in 0..layers {
+            let (nodes, links) = (n(4 + 2 * layer), n(5 + 2 * layer));
+            let rows: Vec<usize> = if layer == 0 { (0..nodes).collect() } else { (at..at + nodes).map(n).collect() };
+            at += if layer == 0 { 0 } else { nodes };
+            let (ends, first) = (at, at + nodes);
+            let start = |i: usize| if i == 0 { 0 } else { n(ends + i - 1) };
+            let of = |i: usize| (rows[i], (start(i)..n(ends + i)).map(|link| n(first + link)).collect());
+            out.push((0..nodes).map(of).collect());
+            at = first + links;
+        }
+        assert_eq!(4 * at, section.len());
+        (entry, out)
+    }
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(x, y)| x * y).sum()
+}
+
+fn variants() -> impl Iterator<Item = Wanted> {
+    let with = |index_type, varchar_keys| {
+        // 12 dimensions are no power of two when padded; 16 are.
+        [12, 16].into_iter().flat_map(move |dimension| {
+            Metric::ALL.iter().map(move |&metric| Wanted {
+                dimension,
+                metric,
+                index_type,
+                varchar_keys,
+                ..Wanted::default()
+            })
+        })
+    };
+    INDEX_TYPES.iter().flat_map(move |&index_type| with(index_type, index_type == IndexType::Flat))
+}
+
+#[test]
+fn a_second_reader_finds_the_same() {
+    for wanted in variants() {
+        let bytes = file(&wanted);
+        let (sealed, second) = (open(&bytes), Second { file: &bytes });
+        second.check_container();
+        assert_eq!((second.count(), second.dimension()), (wanted.rows, wanted.dimension));
+        for row in [0, 1, 31, 32, 69] {
+            assert_eq!(sealed.key(row as u32), Ok(second.key(row)), "{wanted:?}");
+            assert_eq!(sealed.fields(&[row as u32]).unwrap(), [second.fields(row)]);
+            assert_eq!(second.text("part", row).as_deref(), Some(part(row)));
+        }
+        for query in vectors(3, wanted.dimension, 55).chunks_exact(wanted.dimension) {
+            let request = Request { exact: true, limit: wanted.rows, ..Request::new(query) };
+            let stored = second.stored_query(query);
+            for hit in sealed.search(&request, &mut Scratch::default()).unwrap() {
+                let (found, row) = (f64::from(hit.distance), hit.row as usize);
+                let exact = second.distance_f32(&stored, row);
+                assert!((found - exact).abs() < 1e-5 * exact.abs().max(1.0), "{wanted:?}: {found} {exact}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_reader_gets_the_same_distances_from_8_bits() {
+    for wanted in variants().filter(|w| w.index_type == IndexType::Flat) {
+        let wanted = Wanted { precisions: &[Precision::Int8], ..wanted };
+        let bytes = file(&wanted);
+        let (sealed, second) = (open(&bytes), Second { file: &bytes });
+        for query in vectors(3, wanted.dimension, 56).chunks_exact(wanted.dimension) {
+            let stored = second.stored_query(query);
+            let request = Request { exact: true, limit: wanted.rows, ..Request::new(query) };
+            for hit in sealed.search(&request, &mut Scratch::default()).unwrap() {
+                let (found, own) = (f64::from(hit.distance), second.distance_i8(&stored, hit.row as usize));
+                assert!((found - own).abs() < 1e-3 * own.abs().max(1.0), "{wanted:?}: {found} {own}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_second_reader_estimates_the_same_from_codes() {
+    for wanted in variants().filter(|w| w.index_type == IndexType::ScanRabitq) {
+        let bytes = file(&wanted);
+        let (sealed, second) = (open(&bytes), Second { file: &bytes });
+        let (mut off, mut deviations) = (0.0, 0.0);
+        for query in vectors(10, wanted.dimension, 57).chunks_exact(wanted.dimension) {
+            let stored = second.stored_query(query);
+            let p = second.rotate(
+                &stored
+                    .iter()
+                    .zip(Second::floats(second.section(3).unwrap(), wanted.dimension))
+                    .map(|(q, c)| q - c)
+                    .collect::<Vec<_>>(),
+            );
+            // Tables have 32 steps for the largest group of four: the crate's own rounding.
+            let step =
+                2.0 * p.chunks(4).map(|four| four.iter().map(|x| x.abs()).sum::<f64>()).fold(0.0, f64::max) / 31.0;
+            let request = Request { rerank: Some(0), limit: wanted.rows, ..Request::new(query) };
+            let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
+            assert_eq!(hits.len(), wanted.rows);
+            for hit in hits {
+                let row = hit.row as usize;
+                let (estimate, deviation, f_scale) = second.estimate(&stored, row);
+                let rounding = f_scale * step * p.len() as f64 / 4.0 / 2.0;
+                assert!(
+                    (f64::from(hit.distance) - estimate).abs() <= rounding + 1e-4,
+                    "{wanted:?}: {} {estimate}",
+                    hit.distance
+                );
+                off += (estimate - second.distance_f32(&stored, row)).powi(2);
+                deviations += deviation.powi(2);
+            }
+        }
+        // The stated deviation is that of the estimate: within what so few rotations can tell.
+        let ratio = (off / deviations).sqrt();
+        assert!((0.5..1.5).contains(&ratio), "{wanted:?}: {ratio}");
+    }
+}
+
+#[test]
+fn a_second_reader_walks_the_graph_to_every_row() {
+    for wanted in variants().filter(|w| w.index_type == IndexType::Hnsw) {
+        let bytes = file(&Wanted { rows: 300, ..wanted });
+        let second = Second { file: &bytes };
+        let (entry, layers) = second.graph();
+        assert_eq!(layers[0].len(), 300);
+        assert!(layers.last().unwrap().iter().any(|(row, _)| *row == entry));
+        let mut reached = vec![false; 300];
+        let mut next = vec![entry];
+        while let Some(row) = next.pop() {
+            if !std::mem::replace(&mut reached[row], true) {
+                next.extend(&layers[0][row].1);
+            }
+        }
+        let reached = reached.iter().filter(|r| **r).count();
+        assert!(reached >= 298, "{reached} of 300 can be reached");
+    }
+}
