@@ -77,6 +77,7 @@ export default defineConfig({
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
+      checks: { pluginTimings: false },
       input: {
         index: fileURLToPath(new URL("index.html", import.meta.url)),
         notices: fileURLToPath(new URL("notices.html", import.meta.url)),

@@ -1,14 +1,21 @@
-// One question at a time, the latest one: embeds a text, searches the index, measures both.
+// One question at a time, the latest one: embeds a text, searches the index, reads the hits' texts, and measures each.
 
-import type { Hit, Index, SearchOptions } from "elanus";
+import type { Index, SearchOptions } from "elanus";
 import type { StaticEmbedder } from "elanus/embed";
 import { FIELDS, toSense, type Sense } from "./sense.ts";
 import { toFilter, type Query } from "./query.ts";
 
-/** How hard the index looks; `undefined` leaves it to the index. */
+/** How hard the index looks; what is left out is left to the index. */
 export interface Setting {
   exact?: boolean;
   rerank?: number;
+}
+
+/** Milliseconds of each step, as the page sees them. */
+export interface Times {
+  embed: number;
+  search: number;
+  read: number;
 }
 
 export interface Answer {
@@ -19,8 +26,7 @@ export interface Answer {
   self: Sense | undefined;
   /** The query's vector, for the map. */
   vector: Float32Array;
-  embedMs: number;
-  searchMs: number;
+  times: Times;
   setting: Setting;
 }
 
@@ -58,29 +64,31 @@ export class Asker {
         ...setting,
         // A sense finds itself first; it is shown above its neighbours.
         limit: query.sense ? limit + 1 : limit,
-        outputFields: FIELDS,
         model: this.embedder.card,
         signal: abort.signal,
       };
       const filter = toFilter(query.part);
       if (filter) options.filter = filter;
-      const hits: Hit[] = await this.index.search(vector, options);
+      const hits = await this.index.search(vector, options);
       const searched = performance.now();
-      const found = hits.map(toSense);
-      const self = query.sense ? (found.find(({ id }) => id === query.sense) ?? (await this.#lookUp(query.sense))) : undefined;
       if (turn !== this.#latest) return;
-      const senses = found.filter((sense) => sense !== self).slice(0, limit);
-      this.onOutcome({
-        answer: { query, limit, senses, self, vector, embedMs: embedded - start, searchMs: searched - embedded, setting },
+      // The search could bring the texts itself (`outputFields`); apart, each can be timed.
+      const similarity = new Map(hits.map(({ id, distance }) => [String(id), distance]));
+      // A filter may leave a sense out of its own neighbourhood.
+      const ids = query.sense && !similarity.has(query.sense) ? [...similarity.keys(), query.sense] : [...similarity.keys()];
+      const entities = new Map((await this.index.get(ids, { outputFields: FIELDS })).map((entity) => [String(entity.id), entity]));
+      const read = performance.now();
+      if (turn !== this.#latest) return;
+      const found = ids.flatMap((id) => {
+        const entity = entities.get(id);
+        return entity ? [toSense(entity, similarity.get(id) ?? 1)] : [];
       });
+      const self = found.find(({ id }) => id === query.sense);
+      const senses = found.filter((sense) => sense !== self).slice(0, limit);
+      const times = { embed: embedded - start, search: searched - embedded, read: read - searched };
+      this.onOutcome({ answer: { query, limit, senses, self, vector, times, setting } });
     } catch (error) {
       if (turn === this.#latest) this.onOutcome({ error });
     }
-  }
-
-  /** A sense that isn't among its own neighbours, because the filter leaves it out. */
-  async #lookUp(id: string): Promise<Sense | undefined> {
-    const [entity] = await this.index.get(id, { outputFields: FIELDS });
-    return entity && toSense({ ...entity, distance: 1 });
   }
 }

@@ -1,6 +1,6 @@
 // What the page measured about itself, and the one control over how it searches.
 
-import type { Answer, Setting } from "./ask.ts";
+import type { Answer, Setting, Times } from "./ask.ts";
 import { html } from "./dom.ts";
 import type { Loaded } from "./load.ts";
 import { megabytes, milliseconds, percentile, whole } from "./numbers.ts";
@@ -17,10 +17,11 @@ export const SETTINGS: readonly { name: string; setting: Setting }[] = [
 /** As many as the error bound of the codes asks for, which is what the index does unless told otherwise. */
 const DEFAULT = 2;
 
-interface Tally {
-  embed: number[];
-  search: number[];
-}
+const STEPS: readonly { step: keyof Times; name: string }[] = [
+  { step: "embed", name: "Words to vector" },
+  { step: "search", name: "Search" },
+  { step: "read", name: "Reading the texts" },
+];
 
 export interface FiguresEvents {
   onSetting(position: number): void;
@@ -30,7 +31,7 @@ export interface FiguresEvents {
 export class Figures {
   #chosen = DEFAULT;
   // Times of one setting say nothing about another's.
-  readonly #tallies = SETTINGS.map((): Tally => ({ embed: [], search: [] }));
+  readonly #tallies = SETTINGS.map((): Times[] => []);
   readonly #times = html("tbody");
   readonly #count = html("caption");
   readonly #recall = html("p", { class: "recall-value" });
@@ -104,10 +105,9 @@ export class Figures {
 
   add(answer: Answer): void {
     const tally = this.#tallies[SETTINGS.findIndex(({ setting }) => setting === answer.setting)];
-    tally?.embed.push(answer.embedMs);
-    tally?.search.push(answer.searchMs);
+    tally?.push(answer.times);
     this.#print();
-    if (tally?.search.length === 1) void this.#readMemory();
+    if (tally?.length === 1) void this.#readMemory();
   }
 
   showRecall(recall: Recall | undefined, part: Part | undefined): void {
@@ -132,10 +132,10 @@ export class Figures {
   }
 
   #print(): void {
-    const { embed, search } = this.#tallies[this.#chosen]!;
-    const n = search.length;
+    const tally = this.#tallies[this.#chosen]!;
+    const n = tally.length;
     this.#count.textContent =
-      n === 0 ? "No query yet" : `${n === 1 ? "1 query" : `${whole(n)} queries`} of this visit${this.loaded.index.thread === "worker" ? ", worker’s round trip included" : ""}`;
+      n === 0 ? "No query yet" : `${n === 1 ? "1 query" : `${whole(n)} queries`} of this visit${this.loaded.index.thread === "worker" ? ", the way to the worker included" : ""}`;
     const row = (name: string, values: number[]) =>
       html(
         "tr",
@@ -145,7 +145,7 @@ export class Figures {
           html("td", {}, value === undefined ? "–" : milliseconds(value)),
         ),
       );
-    this.#times.replaceChildren(row("Words to vector", embed), row("Search", search));
+    this.#times.replaceChildren(...STEPS.map(({ step, name }) => row(name, tally.map((times) => times[step]))));
   }
 
   async #readMemory(): Promise<void> {

@@ -1,6 +1,6 @@
-// A hit, read into what the page prints.
+// A row of the index, read into what the page prints.
 
-import type { Hit } from "elanus";
+import type { Entity } from "elanus";
 import { PARTS } from "./query.ts";
 
 export interface Sense {
@@ -19,16 +19,15 @@ export const FIELDS = ["pos", "lemmas", "gloss"];
 const text = (value: unknown) => (typeof value === "string" ? value : "");
 const list = (value: unknown) => (Array.isArray(value) ? value.map(text) : []);
 
-export function toSense(hit: Hit): Sense {
-  const fields = hit.fields ?? {};
+export function toSense({ id, fields = {} }: Entity, similarity: number): Sense {
   const [lemma = "", ...others] = list(fields.lemmas);
   const part = PARTS.find((known) => known.part === fields.pos) ?? { name: text(fields.pos), short: text(fields.pos) };
   return {
-    id: String(hit.id),
+    id: String(id),
     lemma,
     others,
     gloss: text(fields.gloss),
     part,
-    similarity: hit.distance,
+    similarity,
   };
 }
