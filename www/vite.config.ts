@@ -61,10 +61,9 @@ export default defineConfig({
       config: model("config.json"),
     }),
     notices([
-      { id: "wordnet", title: "WordNet", paths: [model("NOTICE")] },
-      { id: "model", title: "The embedding model", paths: [model("README.md")] },
-      { id: "type", title: "Gentium Book Plus", paths: [top("node_modules/@fontsource/gentium-book-plus/LICENSE")] },
-      { id: "elanus", title: "Elanus", paths: [top("LICENSE-MIT"), top("LICENSE-APACHE")] },
+      { id: "words", title: "The words and the embedding model", paths: [model("NOTICE")] },
+      { id: "type", title: "Gentium Book Plus, the type", paths: [top("node_modules/@fontsource/gentium-book-plus/LICENSE")] },
+      { id: "code", title: "Elanus and the code in it", paths: [top("LICENSE-MIT"), top("LICENSE-APACHE"), top("js/src/embed/NOTICE")] },
     ]),
     precache(),
   ],

@@ -41,7 +41,7 @@ for (const colorScheme of ["light", "dark"]) {
       assert.equal(await page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor), other, "and is remembered");
       await page.goto(`${visitor.server.url}notices.html`);
       assert.deepEqual(await violations(page), [], "notices");
-      assert.match(await page.locator("#wordnet").innerText(), /Princeton/);
+      assert.match(await page.locator("#words").innerText(), /Princeton/);
     } finally {
       await visitor.leave();
     }

@@ -1,19 +1,12 @@
 // The map's arithmetic, by itself: modules of the page that touch no document.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { transformWithOxc } from "vite";
+import { load } from "./source.mjs";
 
-async function load(name) {
-  const url = new URL(`../../www/src/${name}.ts`, import.meta.url);
-  const { code } = await transformWithOxc(readFileSync(url, "utf8"), url.pathname, { sourcemap: false });
-  return import(`data:text/javascript,${encodeURIComponent(code)}`);
-}
-
-const { layInPlane, orient } = await load("plane");
-const { placeLabels } = await load("labels");
-const { percentile, milliseconds } = await load("numbers");
+const { layInPlane, orient } = await load("src/plane.ts");
+const { placeLabels } = await load("src/labels.ts");
+const { percentile, milliseconds } = await load("src/numbers.ts");
 
 /** Numbers in -1..1, the same each time. */
 function numbers(seed) {

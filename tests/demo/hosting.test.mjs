@@ -1,11 +1,14 @@
 import assert from "node:assert/strict";
-import { cpSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
 import { closeBrowser, describe, DIST, headwords, ready, visit } from "./browser.mjs";
+import { load } from "./source.mjs";
 
 after(closeBrowser);
+
+const { list } = await load("vite/precache.ts");
 
 const kept = (page) => page.getByText("Everything is kept").waitFor({ timeout: 60_000 });
 const isIndex = (path) => path.endsWith(".elanus");
@@ -28,60 +31,90 @@ test("works without a network after the first visit, which fetched the big files
     assert.deepEqual(await headwords(page), online);
     await describe(page, "someone who studies the stars");
     await page.goto(`${server.url}notices.html`);
-    assert.match(await page.locator("#wordnet").innerText(), /Princeton/);
+    assert.match(await page.locator("#words").innerText(), /Princeton/);
     assert.deepEqual(visitor.problems, []);
   } finally {
     await visitor.leave();
   }
 });
 
-/** Another version of the built page: one byte of its shell and its title differ. */
+/**
+ * Another version of the built page, as a build would make it: another line in the page, and one of the
+ * data files with other bytes under another name.
+ */
 function nextVersion(t) {
   const folder = mkdtempSync(join(tmpdir(), "elanus-next-"));
   t.after(() => rmSync(folder, { recursive: true, force: true }));
   cpSync(DIST, folder, { recursive: true });
-  const page = join(folder, "index.html");
-  writeFileSync(page, readFileSync(page, "utf8").replace("vector search inside a browser tab", "the next version"));
-  return folder;
+  const edit = (path, change) => writeFileSync(join(folder, path), change(readFileSync(join(folder, path), "utf8")));
+  edit("index.html", (text) => text.replace("vector search inside a browser tab", "the next version"));
+  const config = readdirSync(join(folder, "data")).find((name) => name.startsWith("config."));
+  renameSync(join(folder, "data", config), join(folder, "data", "config.next.json"));
+  edit("data/config.next.json", (text) => `${text}\n`);
+  const script = readdirSync(join(folder, "assets")).find((name) => /^index-.*\.js$/.test(name));
+  edit(`assets/${script}`, (text) => text.replace(config, "config.next.json"));
+  const old = readFileSync(join(folder, "sw.js"), "utf8");
+  writeFileSync(join(folder, "sw.js"), old.replace(/\{"version":.*?\}\}/, () => JSON.stringify(list(folder))));
+  return { folder, edit };
 }
 
-test("a half-deployed version is refused, a whole one waits until it is asked for", async (t) => {
+const strap = (page) => page.locator(".strap").textContent();
+const startIt = (page) => page.getByRole("button", { name: "Start it" });
+
+test("a version that is deployed half way is refused, and the old one goes on", async (t) => {
   const visitor = await visit();
   try {
     const { page, server } = visitor;
     await ready(page);
     await kept(page);
-    const folder = nextVersion(t);
+    const { folder, edit } = nextVersion(t);
+    // The service worker is there, of the page only a part.
+    edit("index.html", (text) => text.slice(0, -20));
     server.state.root = folder;
-    // The page is the next version's, the service worker that comes with it names other bytes: a mix.
-    const worker = readFileSync(join(folder, "sw.js"), "utf8");
-    writeFileSync(join(folder, "sw.js"), `${worker}\n// deployed half way`);
-    visitor.problems.length = 0;
-    await page.evaluate(async () => {
+    const ended = await page.evaluate(async () => {
       const registration = await navigator.serviceWorker.ready;
-      await registration.update().catch(() => undefined);
-      const worker = registration.installing;
-      if (worker) await new Promise((resolve) => worker.addEventListener("statechange", () => worker.state === "redundant" && resolve()));
+      const found = new Promise((resolve) => registration.addEventListener("updatefound", () => resolve(registration.installing)));
+      await registration.update();
+      const worker = await found;
+      await new Promise((resolve) => worker.addEventListener("statechange", resolve));
+      return worker.state;
     });
+    assert.equal(ended, "redundant");
     await page.reload();
     await ready(page);
-    assert.match(await page.locator(".strap").textContent(), /vector search/, "the old version goes on, whole");
-    assert.equal(await page.getByRole("button", { name: "Start it" }).count(), 0);
+    assert.match(await strap(page), /vector search/);
+    assert.equal(await startIt(page).count(), 0);
+  } finally {
+    await visitor.leave();
+  }
+});
 
-    const { createHash } = await import("node:crypto");
-    const digest = createHash("sha256").update(readFileSync(join(folder, "index.html"))).digest("base64");
-    const [, old] = /"":"([^"]+)"/.exec(worker) ?? /"":`([^`]+)`/.exec(worker);
-    const version = /version:?"?:"([0-9a-f]{12})"/.exec(worker)[1];
-    writeFileSync(join(folder, "sw.js"), worker.replace(old, digest).replaceAll(version, "next-version"));
-    await page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
-    await page.getByRole("button", { name: "Start it" }).waitFor();
-    assert.match(await page.locator(".strap").textContent(), /vector search/);
-    await Promise.all([page.waitForEvent("load"), page.getByRole("button", { name: "Start it" }).click()]);
+test("a new version waits until it is asked for, then takes over whole, data and all", async (t) => {
+  const visitor = await visit();
+  try {
+    const { page, server, profile } = visitor;
     await ready(page);
-    assert.match(await page.locator(".strap").textContent(), /the next version/);
-    const caches = await page.evaluate(() => globalThis.caches.keys());
-    assert.equal(caches.filter((name) => name.includes("shell")).length, 1, `the old shell is dropped: ${caches}`);
-    assert.equal(server.state.requests.filter(isIndex).length, 1, "the data didn't change and isn't fetched again");
+    await kept(page);
+    server.state.root = nextVersion(t).folder;
+    await page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
+    await startIt(page).waitFor();
+    await page.reload();
+    await startIt(page).waitFor();
+    assert.match(await strap(page), /vector search/, "not before it is asked for");
+    await profile.setOffline(true);
+    server.state.fault = () => "absent";
+    await Promise.all([page.waitForEvent("load"), startIt(page).click()]);
+    await describe(page, "a young dog");
+    assert.match(await strap(page), /the next version/);
+    assert.equal((await headwords(page)).length, 20, "its new data was kept before it took over");
+    const names = await page.evaluate(async () => {
+      const all = [];
+      for (const name of await caches.keys()) for (const { url } of await (await caches.open(name)).keys()) all.push(`${name} ${url}`);
+      return all;
+    });
+    assert.equal(new Set(names.filter((name) => name.includes("shell")).map((name) => name.split(" ").slice(0, 4).join(" "))).size, 1, "the old shell is dropped");
+    assert.equal(names.filter((name) => name.includes("/data/config.")).length, 1, "and so is the old data");
+    assert.equal(server.state.requests.filter(isIndex).length, 1, "what didn't change isn't fetched again");
   } finally {
     await visitor.leave();
   }

@@ -2,14 +2,15 @@
 
 import type { Ask, Kept } from "./kept.ts";
 
-const PATIENCE = 1500;
+// Installing takes the shell once more, a hundredth of what comes after it.
+const PATIENCE = 8000;
 
 export class Offline {
   #registration: ServiceWorkerRegistration | undefined;
 
   /**
-   * Waits shortly for a first worker to take charge, so that it can keep the big files as the page
-   * fetches them, and they are fetched once. Without one the page works all the same.
+   * Waits for a first worker to take charge, so that it can keep the big files as the page fetches
+   * them, and they are fetched once. Without one the page works all the same.
    */
   async start(onUpdate: (takeOver: () => void) => void): Promise<void> {
     const workers = navigator.serviceWorker;
@@ -29,7 +30,11 @@ export class Offline {
       return;
     }
     this.#watch(this.#registration, onUpdate);
-    await Promise.race([controlled, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
+    const { installing } = this.#registration;
+    const failed = new Promise<void>((resolve) => {
+      installing?.addEventListener("statechange", () => installing.state === "redundant" && resolve());
+    });
+    await Promise.race([controlled, failed, new Promise((resolve) => setTimeout(resolve, PATIENCE))]);
   }
 
   /** True once everything is kept; fetches what isn't. */

@@ -8,7 +8,7 @@ import { toHash } from "./query.ts";
 
 export class LoadingState {
   readonly #bar = html("progress", { max: 100, "aria-labelledby": "loading-text" });
-  readonly #text = html("span", { id: "loading-text" });
+  readonly #text = html("span", { id: "loading-text" }, "Getting ready");
   readonly node = html("div", { class: "loading" }, html("p", {}, this.#text), this.#bar);
 
   show({ phase, loaded, total }: Loading): void {

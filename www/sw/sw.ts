@@ -43,7 +43,9 @@ async function install(): Promise<void> {
   const cache = await caches.open(SHELL);
   await Promise.all(
     Object.entries(shell).map(async ([path, sha256]) => {
-      const response = await fetch(at(path), { cache: "no-cache", integrity: `sha256-${sha256}` });
+      // Names under assets/ carry their content's hash, so what the browser has already will do.
+      const freshness = path.startsWith("assets/") ? "default" : "no-cache";
+      const response = await fetch(at(path), { cache: freshness, integrity: `sha256-${sha256}` });
       if (!response.ok) throw new Error(`expected ${path || "the page"}, got HTTP ${response.status}`);
       // A redirected response may not answer a navigation, so keep its body only.
       const { headers } = response;

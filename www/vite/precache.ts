@@ -18,7 +18,8 @@ export interface Precache {
   data: Record<string, string>;
 }
 
-function list(root: string): Precache {
+/** Every file of a built page but its service worker. */
+export function list(root: string): Precache {
   const files = readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))

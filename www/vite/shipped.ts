@@ -3,7 +3,7 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, copyFileSync, readFileSync, statSync } from "node:fs";
-import { extname, join } from "node:path";
+import { basename, extname, join } from "node:path";
 import type { Plugin } from "vite";
 
 export interface ShippedFile {
@@ -21,17 +21,18 @@ export interface Sources {
 
 const VIRTUAL = "virtual:shipped";
 
-function describe(path: string, name: string): ShippedFile {
+function describe(path: string): ShippedFile {
   if (!existsSync(path)) {
     throw new Error(`the demo ships ${path}, which isn't there; run "npm start", which makes it, and build again`);
   }
   const sha256 = createHash("sha256").update(readFileSync(path)).digest("hex");
-  return { url: `data/${name}.${sha256.slice(0, 12)}${extname(path)}`, bytes: statSync(path).size };
+  const extension = extname(path);
+  return { url: `data/${basename(path, extension)}.${sha256.slice(0, 12)}${extension}`, bytes: statSync(path).size };
 }
 
 export function shipped(sources: Sources): Plugin {
   const files = (): [string, ShippedFile][] =>
-    Object.entries(sources).map(([name, path]) => [name, describe(path, name)]);
+    Object.entries(sources).map(([name, path]) => [name, describe(path)]);
   let outDir = "";
   return {
     name: "elanus-shipped",
