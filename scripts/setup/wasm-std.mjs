@@ -11,6 +11,11 @@ const DEBIAN_PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 const DEBIAN_LINKER = "/usr/bin/wasm-ld-19";
 const DEBIAN_LIBRARIES = `/usr/lib/rustlib/${TARGET}/lib`;
 
+/** Uses the allocator, and a division that the compiler leaves to its own support library. */
+const PROBE = `#[unsafe(no_mangle)]
+pub extern "C" fn probe(n: usize) -> u64 { (vec![n as u128; n].iter().sum::<u128>() / (n as u128 + 1)) as u64 }
+`;
+
 /**
  * Rust's standard library for WebAssembly.
  *
@@ -54,21 +59,23 @@ async function find(site) {
 }
 
 /**
- * Only a compiled program proves it: files may be left over from another compiler version, or lack
- * the bitcode that link-time optimisation reads.
+ * Only compiled programs prove it: files may be left over from another compiler version, lack the
+ * bitcode that link-time optimisation reads, or hold nothing but bitcode, which an older linker
+ * can't read where it takes the library as it is.
  */
 async function works(site, { toolchain, linker }) {
   const env = toolchain ? { ...site.env, RUSTUP_TOOLCHAIN: toolchain } : site.env;
   const libraries = await ask("rustc", ["--print", "target-libdir", "--target", TARGET], { env, cwd: site.root });
   if (!libraries || !existsSync(libraries)) return false;
   const folder = mkdtempSync(path.join(os.tmpdir(), "elanus-probe-"));
-  try {
-    const output = path.join(folder, "probe.wasm");
-    const args = ["-", "--crate-name=probe", "--crate-type=cdylib", `--target=${TARGET}`, "-Clto=fat", "-Copt-level=1", `-o${output}`];
+  const compiles = async (lto) => {
+    const output = path.join(folder, `${lto}.wasm`);
+    const args = ["-", "--crate-name=probe", "--crate-type=cdylib", `--target=${TARGET}`, `-Clto=${lto}`, "-Copt-level=1", `-o${output}`];
     if (linker) args.push(`-Clinker=${linker}`);
-    const source = '#[unsafe(no_mangle)] pub extern "C" fn length(n: usize) -> usize { vec![1u8; n].iter().map(|b| *b as usize).sum() }';
-    const answer = await ask("rustc", args, { env, cwd: folder, input: source });
-    return answer !== undefined && existsSync(output);
+    return (await ask("rustc", args, { env, cwd: folder, input: PROBE })) !== undefined && existsSync(output);
+  };
+  try {
+    return (await Promise.all(["fat", "off"].map(compiles))).every(Boolean);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
@@ -107,11 +114,11 @@ async function makeFromDebian(site, tell, refusal) {
     writeFileSync(path.join(folder, "Cargo.toml"), '[package]\nname = "nothing"\nversion = "0.0.0"\nedition = "2021"\n[lib]\npath = "lib.rs"\n');
     writeFileSync(path.join(folder, "lib.rs"), "");
     const env = { ...site.env };
-    for (const name of ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_TARGET_DIR", "RUSTUP_TOOLCHAIN"]) delete env[name];
+    for (const name of ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_TARGET_DIR", "RUSTUP_TOOLCHAIN"]) delete env[name];
     Object.assign(env, {
       RUSTC: "/usr/bin/rustc",
       RUSTC_BOOTSTRAP: "1", // -Zbuild-std is not stable; this compiler and this source are of one version
-      CARGO_PROFILE_RELEASE_LTO: "true", // keeps the bitcode that our own link-time optimisation needs
+      RUSTFLAGS: "-C embed-bitcode=yes", // objects for the linker, and beside them bitcode for our link-time optimisation
       CARGO_TERM_PROGRESS_WHEN: "always",
       CARGO_TERM_PROGRESS_WIDTH: "60",
     });
