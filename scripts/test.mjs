@@ -35,6 +35,12 @@ const SUITES = [
     run: runWasmTests,
   },
   {
+    id: "js",
+    title: "The package's JavaScript",
+    needs: ["pkg"],
+    run: (site) => runNodeTests(site, "tests/js"),
+  },
+  {
     id: "package",
     title: "The npm package, from its packed tarball",
     needs: ["dependencies", "tarball", "cli", "browser"],
