@@ -6,7 +6,7 @@
 //! |---|---|
 //! | [`words`] | errors, metrics, matrices, byte access, bitmaps, top-k |
 //! | [`distance`] | kernels: products, distances, scans over codes |
-//! | [`format`] | the `.elanus` container: header, section table, checksums |
+//! | [`mod@format`] | the `.elanus` container: header, section table, checksums |
 //! | [`quantize`] | rotation, 1-bit codes, 8-bit rows |
 //! | [`index`] | the nearest rows: flat, scan |
 //! | [`filter`] | an expression over typed columns → the rows for which it is true |

@@ -4,6 +4,7 @@ import path from "node:path";
 import { ask, findProgram, fractionIn, run } from "./command.mjs";
 import { canInstall, commandFor, install, isDebian } from "./debian.mjs";
 import { Problem } from "./problem.mjs";
+import { targetDir } from "./site.mjs";
 
 const TARGET = "wasm32-unknown-unknown";
 const LINK_NAME = "elanus-wasm";
@@ -137,6 +138,10 @@ async function makeFromDebian(site, tell, refusal) {
       if (name.endsWith(".rlib") && !name.startsWith("libnothing")) copyFileSync(path.join(built, name), path.join(DEBIAN_LIBRARIES, name));
     }
   } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+  // cargo knows a library by its compiler's version: what was built with the old one would be mixed with the new.
+  for (const folder of [path.join(targetDir(site), TARGET), path.join(site.build, "lint-target")]) {
     rmSync(folder, { recursive: true, force: true });
   }
   await linkDebian(site);

@@ -3,7 +3,7 @@
 //! Every kernel sums in one fixed order and never fuses a multiplication with an addition, so a
 //! build writes the same bytes, and a search finds the same distances, on every machine. That order
 //! is 16 lanes wide: it fills four `simd128` registers or two AVX2 ones, and rows are long enough
-//! that memory, not the additions, sets the pace. [`suite`] runs one set of tests over every table.
+//! that memory, not the additions, sets the pace. `suite` runs one set of tests over every table.
 //!
 //! | file | runs on |
 //! |---|---|
@@ -16,6 +16,8 @@
 mod neon;
 #[cfg(test)]
 mod oracle;
+// Where every machine has SIMD nothing but the tests would use it.
+#[cfg(any(test, not(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))))]
 mod portable;
 mod scan;
 #[cfg(all(target_arch = "wasm32", target_feature = "simd128"))]
