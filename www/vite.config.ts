@@ -63,7 +63,7 @@ export default defineConfig({
     notices([
       { id: "words", title: "The words and the embedding model", paths: [model("NOTICE")] },
       { id: "type", title: "Gentium Book Plus, the type", paths: [top("node_modules/@fontsource/gentium-book-plus/LICENSE")] },
-      { id: "code", title: "Elanus and the code in it", paths: [top("LICENSE-MIT"), top("LICENSE-APACHE"), top("js/src/embed/NOTICE")] },
+      { id: "code", title: "Elanus and the code in it", paths: [top("LICENSE-MIT"), top("LICENSE-APACHE"), top("pkg/NOTICE")] },
     ]),
     precache(),
   ],
