@@ -15,7 +15,7 @@ export interface EntryEvents {
 export const linkTo = (sense: Sense, part: Part | undefined) => toHash({ text: sense.gloss, part, sense: sense.id });
 
 const also = (others: string[]) =>
-  others.length > 0 && html("span", { class: "also" }, " Also ", html("i", {}, others.slice(0, 5).join(", ")), ".");
+  others.length > 0 && html("span", { class: "also" }, ". Also ", html("i", {}, others.slice(0, 5).join(", ")), ".");
 
 function entry(sense: Sense, number: number, part: Part | undefined, events: EntryEvents): HTMLLIElement {
   const link = html(

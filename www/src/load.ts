@@ -3,6 +3,7 @@
 import { ElanusError, open, type Index } from "elanus";
 import { loadStaticModel, type StaticEmbedder } from "elanus/embed";
 import shipped, { type ShippedFile } from "virtual:shipped";
+import { FIELDS } from "./sense.ts";
 
 export interface Loaded {
   index: Index;
@@ -47,8 +48,9 @@ export async function load(onProgress: (progress: Loading) => void): Promise<Loa
   );
   try {
     const [index, embedder] = await Promise.all([opening, embedding]);
-    // Warms the code up, and refuses a model that the index wasn't made with before anybody waits for an answer.
-    await index.search(embedder.embed("word"), { limit: 1, model: embedder.card });
+    // Refuses a model that the index wasn't made with, and warms the code up, before anybody waits for an answer.
+    const [hit] = await index.search(embedder.embed("word"), { limit: 1, model: embedder.card });
+    if (hit) await index.get(hit.id, { outputFields: FIELDS });
     return { index, embedder, modelBytes: MODEL_BYTES };
   } catch (error) {
     stop.abort();
