@@ -11,6 +11,7 @@
 //! | [`index`] | the nearest rows: flat, scan |
 //! | [`filter`] | an expression over typed columns → the rows for which it is true |
 //! | [`segment`] | a sealed segment: an index with its keys, columns and stored fields |
+//! | `web` | what JavaScript calls; in WebAssembly builds only |
 //!
 //! `ARCHITECTURE.md` walks through them and says what each one costs.
 
@@ -20,4 +21,6 @@ pub mod format;
 pub mod index;
 pub mod quantize;
 pub mod segment;
+#[cfg(target_arch = "wasm32")]
+pub mod web;
 pub mod words;

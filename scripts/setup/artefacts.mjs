@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import os from "node:os";
 import path from "node:path";
 import { ask, fractionIn, run } from "./command.mjs";
 import { cliPath, npm } from "./site.mjs";
@@ -25,7 +26,7 @@ export const wasm = stamped({
   needs: ["dependencies", "wasm-std", "wasm-pack", "wasm-bindgen"],
 
   async inputs(site) {
-    const env = wasmEnvironment(site, site.found.wasm);
+    const env = wasmEnvironment(site, site.found.wasm, withoutPaths(site));
     return {
       files: [...CRATE, "scripts/setup/artefacts.mjs", "node_modules/binaryen/package.json"],
       values: [await ask("rustc", ["-vV"], { env, cwd: site.root }), env.CARGO_ENCODED_RUSTFLAGS],
@@ -36,7 +37,7 @@ export const wasm = stamped({
   async build(site, tell) {
     const out = path.join(site.build, "wasm");
     const log = path.join(site.logs, "wasm.log");
-    const env = withWasmTools(site, { ...wasmEnvironment(site, site.found.wasm), ...CARGO_PROGRESS });
+    const env = withWasmTools(site, { ...wasmEnvironment(site, site.found.wasm, withoutPaths(site)), ...CARGO_PROGRESS });
     const args = ["build", site.root, "--target", "bundler", "--release", "--mode", "no-install", "--no-pack"];
     args.push("--out-dir", out, "--out-name", "elanus", "--", "--no-default-features", "--locked");
     rmSync(out, { recursive: true, force: true });
@@ -56,6 +57,12 @@ export const wasm = stamped({
     renameSync(optimised, module);
   },
 });
+
+/** Panic messages name source files: by where they belong, and not by where this machine keeps them. */
+function withoutPaths(site) {
+  const registry = path.join(site.env.CARGO_HOME ?? path.join(os.homedir(), ".cargo"), "registry", "src");
+  return [`--remap-path-prefix=${registry}=`, `--remap-path-prefix=${site.root}=`];
+}
 
 /** The native command line tool, which builds the demo's index. */
 export const cli = stamped({

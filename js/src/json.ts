@@ -1,0 +1,21 @@
+/**
+ * Reads JSON and keeps 64-bit integers whole: an integer literal that a double can't hold exactly becomes a BigInt.
+ * (`JSON.parse` alone would round 9007199254740993 to …992 in silence.)
+ */
+export function parseJson(text: string): unknown {
+  // Sixteen digits are the shortest integer beyond 2^53; almost no text has them, so this test is the usual cost.
+  if (!/\d{16}/.test(text)) return JSON.parse(text);
+  // Every string value gets an `s` in front and every such integer becomes a string with an `n`, so that nothing a
+  // file can hold is taken for the other. Keys (strings before a colon) stay.
+  const tagged = text.replace(
+    /"(?:[^"\\]|\\.)*"(\s*:)?|-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/g,
+    (token: string, colon: string | undefined) => {
+      if (token.startsWith('"')) return colon === undefined ? `"s${token.slice(1)}` : token;
+      return /^-?\d+$/.test(token) && !Number.isSafeInteger(Number(token)) ? `"n${token}"` : token;
+    },
+  );
+  return JSON.parse(tagged, (_key, value: unknown) => {
+    if (typeof value !== 'string') return value;
+    return value.startsWith('n') ? BigInt(value.slice(1)) : value.slice(1);
+  });
+}

@@ -1,0 +1,214 @@
+import type { Bindings, IndexHandle, Loader } from '../../build/glue/glue.js';
+import { createGlue } from '../../build/glue/glue.js';
+import type { Description, Engine, Entity, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
+import { ElanusError, fromPlain, type PlainError } from './errors.js';
+import { nextTask } from './host.js';
+import { parseJson } from './json.js';
+import { pour, type Sink } from './load.js';
+
+/** A batch of queries lets other events through after working this long. */
+const SLICE_MS = 8;
+
+/**
+ * An index in this thread. Each has a WebAssembly instance of its own: WebAssembly memory never shrinks, so only
+ * dropping the instance gives it back.
+ */
+export class LocalEngine implements Engine, Sink {
+  #bindings: Bindings;
+  #memory: WebAssembly.Memory;
+  #loader: Loader | undefined;
+  #handle: IndexHandle | undefined;
+  #fileBytes = 0;
+  #written = 0;
+  /** A view on the query buffer, made anew when memory has grown. */
+  #query: Float32Array = new Float32Array(0);
+  #closed: ElanusError | undefined;
+  /** Searches wait for each other here: they share the query buffer and the prepared options. */
+  #turn: Promise<unknown> = Promise.resolve();
+
+  private constructor(bindings: Bindings, memory: WebAssembly.Memory) {
+    this.#bindings = bindings;
+    this.#memory = memory;
+  }
+
+  static async create(module: WebAssembly.Module): Promise<LocalEngine> {
+    const { bindings, imports, start } = createGlue();
+    let instance: WebAssembly.Instance;
+    try {
+      instance = await WebAssembly.instantiate(module, imports);
+      start(instance.exports);
+    } catch (cause) {
+      throw asOutOfMemory(cause) ?? new ElanusError(
+        'WASM_UNAVAILABLE',
+        `the WebAssembly module doesn't fit this version of elanus (${cause instanceof Error ? cause.message : cause}); ` +
+          'serve the elanus.wasm of the same package version',
+        { cause },
+      );
+    }
+    return new LocalEngine(bindings, instance.exports['memory'] as WebAssembly.Memory);
+  }
+
+  async load(source: Source, options: LoadOptions): Promise<Description> {
+    const total = await pour(source, this, options);
+    return this.finish(total, options);
+  }
+
+  inspect(prefix: Uint8Array, exact: number | undefined): number {
+    return this.#call(() => this.#bindings.inspect(prefix, exact));
+  }
+
+  reserve(bytes: number): void {
+    this.#loader = this.#call(() => new this.#bindings.Loader(bytes));
+    this.#fileBytes = bytes;
+    this.#written = 0;
+  }
+
+  write(bytes: Uint8Array): void {
+    // Pointers past 2 GiB come out negative.
+    const start = this.#call(() => this.#loader!.pointer()) >>> 0;
+    if (this.#written + bytes.length > this.#fileBytes) throw new ElanusError('INTERNAL', 'more bytes than were reserved');
+    new Uint8Array(this.#memory.buffer, start + this.#written, bytes.length).set(bytes);
+    this.#written += bytes.length;
+  }
+
+  /** Opens what was written. */
+  async finish(total: number, { verify, onProgress, signal }: LoadOptions): Promise<Description> {
+    if (verify) {
+      onProgress({ loaded: total, total, phase: 'verify' });
+      await nextTask();
+      signal?.throwIfAborted();
+    }
+    const loader = this.#loader!;
+    // `open` takes the loader's buffer, whatever comes of it.
+    this.#loader = undefined;
+    const handle = this.#call(() => loader.open(verify));
+    this.#handle = handle;
+    const description = this.#call(() => handle.describe() as Omit<Description, 'bytes'>);
+    onProgress({ loaded: total, total, phase: 'ready' });
+    return { ...description, bytes: total };
+  }
+
+  search(queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
+    const run = async (): Promise<Hit[][]> => {
+      signal?.throwIfAborted();
+      const { outputFields, ...options } = plan;
+      const dimension = this.#call((handle) => handle.dimension());
+      this.#call((handle) => handle.prepare(options));
+      const results: Hit[][] = [];
+      let resumed = performance.now();
+      for (let at = 0; at < queries.length; at += dimension) {
+        if (performance.now() - resumed > SLICE_MS) {
+          await nextTask();
+          signal?.throwIfAborted();
+          resumed = performance.now();
+        }
+        results.push(this.#searchOne(queries.subarray(at, at + dimension), outputFields));
+      }
+      return results;
+    };
+    return this.#inTurn(run);
+  }
+
+  get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Promise<Entity[]> {
+    return this.#inTurn(async () => {
+      const found = this.#call((handle) => handle.find([...keys]));
+      return this.#found(found, outputFields);
+    });
+  }
+
+  async memory(): Promise<MemoryUsage> {
+    this.#call(() => undefined);
+    return { wasmBytes: this.#memory.buffer.byteLength, fileBytes: this.#fileBytes };
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = new ElanusError('CLOSED', 'the index was closed; open it again to search');
+    try {
+      this.#handle?.free();
+      this.#loader?.free();
+    } catch {
+      // After a trap there is nothing to save; the instance is dropped as a whole.
+    }
+    // Everything that reaches the instance goes, so that its memory can be collected.
+    this.#loader = undefined;
+    this.#handle = undefined;
+    this.#query = new Float32Array(0);
+    this.#bindings = undefined as never;
+    this.#memory = undefined as never;
+  }
+
+  #searchOne(query: Float32Array, outputFields: readonly string[] | '*' | undefined): Hit[] {
+    const found = this.#call((handle) => {
+      if (this.#query.buffer !== this.#memory.buffer) {
+        this.#query = new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length);
+      }
+      this.#query.set(query);
+      return handle.search();
+    });
+    const distances = this.#call((handle) =>
+      new Float32Array(this.#memory.buffer, handle.distances_pointer() >>> 0, found).slice(),
+    );
+    return this.#found(found, outputFields).map(({ id, row, ...fields }, i) => ({
+      id,
+      distance: distances[i]!,
+      row,
+      ...fields,
+    }));
+  }
+
+  /** The rows that the last search or look-up left, with their keys and fields. */
+  #found(count: number, wanted: readonly string[] | '*' | undefined): Entity[] {
+    const keys = this.#call((handle) => handle.keys() as Key[]);
+    const fields = wanted && this.#fields(wanted);
+    const rows = this.#call((handle) => new Uint32Array(this.#memory.buffer, handle.rows_pointer() >>> 0, count).slice());
+    return keys.map((id, i) => ({ id, row: rows[i]!, ...(fields && { fields: fields[i]! }) }));
+  }
+
+  #fields(wanted: readonly string[] | '*'): Record<string, unknown>[] {
+    const text = this.#call((handle) => handle.fields());
+    let all: Record<string, unknown>[];
+    try {
+      all = parseJson(text) as Record<string, unknown>[];
+    } catch (cause) {
+      throw new ElanusError('CORRUPT_FILE', 'the stored fields of a hit are damaged; fetch or build the file again', { cause });
+    }
+    if (wanted === '*') return all;
+    return all.map((row) => Object.fromEntries(wanted.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]])));
+  }
+
+  #inTurn<T>(run: () => Promise<T>): Promise<T> {
+    const mine = this.#turn.then(run);
+    this.#turn = mine.catch(() => undefined);
+    return mine;
+  }
+
+  /** Calls into WebAssembly, and makes a typed error of what it throws. */
+  #call<T>(call: (handle: IndexHandle) => T): T {
+    if (this.#closed) throw this.#closed;
+    try {
+      return call(this.#handle!);
+    } catch (error) {
+      if (isThrownByCore(error)) throw fromPlain({ details: undefined, ...error });
+      if (error instanceof ElanusError) throw error;
+      // A trap. The instance's state can't be trusted any more.
+      this.close();
+      this.#closed = asOutOfMemory(error) ?? new ElanusError(
+        'INTERNAL',
+        `a fault in elanus (${error instanceof Error ? error.message : error}); the index was closed. Please report it`,
+        { cause: error },
+      );
+      throw this.#closed;
+    }
+  }
+}
+
+const isThrownByCore = (error: unknown): error is Omit<PlainError, 'details'> =>
+  typeof error === 'object' && error !== null && !(error instanceof Error) && 'code' in error && 'message' in error;
+
+function asOutOfMemory(error: unknown): ElanusError | undefined {
+  if (!(error instanceof RangeError) || !/memory/i.test(error.message)) return undefined;
+  return new ElanusError('OUT_OF_MEMORY', `this host has no memory left for the index (${error.message}); close others first`, {
+    cause: error,
+  });
+}

@@ -1,0 +1,147 @@
+import { checkModel, type ModelSource, parseCard } from './card.js';
+import type { Engine, Progress, Source } from './engine.js';
+import { ElanusError, invalid } from './errors.js';
+import { asBytes, isBlob, isUrl, nodeFiles } from './host.js';
+import { Index } from './search-index.js';
+import { LocalEngine } from './local-engine.js';
+import { checkModelShape, checkSignal, describe, flag, knownOnly } from './options.js';
+import { RemoteEngine } from './remote-engine.js';
+import { spawn } from './spawn.js';
+import { compiledModule, type WasmSource } from './wasm.js';
+
+/** Options of {@link open}. */
+export interface OpenOptions {
+  /**
+   * Where the index lives and is searched. `'worker'`: in a worker of its own, so that the page never waits; the default
+   * where there are workers. `'main'`: in the calling thread; the default elsewhere, Node among them. If no worker can
+   * be started and none was asked for, the calling thread is used; `index.thread` says what it came to.
+   */
+  thread?: 'worker' | 'main';
+  /** Called when loading begins, while it goes on (about 25 times a second at most) and when the index is ready. */
+  onProgress?: (progress: Progress) => void;
+  /** Abandons the loading; the promise is then rejected with `signal.reason`. */
+  signal?: AbortSignal;
+  /** Check every byte of the file against its checksums, and its structure. Default true; leave it on for files of strangers. */
+  verify?: boolean;
+  /** The model that queries will be embedded with, or the embedder itself; a file of another one is refused. */
+  model?: ModelSource;
+  /** Where the WebAssembly module comes from, as in {@link init}; looked at only if none is loaded yet. */
+  wasm?: WasmSource;
+  /** Where the worker's script comes from; by default `worker.js` next to this package's script. */
+  workerUrl?: string | URL;
+}
+
+const OPEN_OPTIONS = ['thread', 'onProgress', 'signal', 'verify', 'model', 'wasm', 'workerUrl'] as const;
+
+/** Where an index file can come from: an address (in Node also a file path), a `File` or `Blob`, or bytes in memory. */
+export type IndexSource = string | URL | Blob | ArrayBuffer | ArrayBufferView;
+
+/**
+ * Opens an index file.
+ *
+ * The file is streamed into WebAssembly memory of its own, without a second copy beside it, and stays there until
+ * `close()`. A buffer that is given as the source is copied and stays usable.
+ *
+ * @throws ElanusError `FETCH_FAILED` if the download fails; `UNSUPPORTED_FORMAT`, `UNSUPPORTED_VERSION` or `CORRUPT_FILE`
+ *   if it isn't a whole index file; `MODEL_MISMATCH`; `OUT_OF_MEMORY`; `WASM_UNAVAILABLE`; `WORKER_FAILED`;
+ *   `INVALID_ARGUMENT` for options or sources that are none. Rejected with `signal.reason` if the signal fires.
+ */
+export async function open(source: IndexSource, options?: OpenOptions): Promise<Index> {
+  const o = knownOnly(options, OPEN_OPTIONS, 'open');
+  if (o.thread !== undefined && o.thread !== 'worker' && o.thread !== 'main') {
+    throw invalid(`thread must be 'worker' or 'main', not ${describe(o.thread)}`);
+  }
+  if (o.onProgress !== undefined && typeof o.onProgress !== 'function') {
+    throw invalid(`onProgress must be a function, not ${describe(o.onProgress)}`);
+  }
+  if (o.workerUrl !== undefined && typeof o.workerUrl !== 'string' && !isUrl(o.workerUrl)) {
+    throw invalid(`workerUrl must be a string or a URL, not ${describe(o.workerUrl)}`);
+  }
+  const verify = flag(o.verify, 'verify') ?? true;
+  const model = checkModelShape(o.model);
+  const outer = checkSignal(o.signal);
+  const from = sourceOf(source);
+
+  outer?.throwIfAborted();
+  const stop = new AbortController();
+  const abort = (): void => stop.abort(outer!.reason);
+  outer?.addEventListener('abort', abort, { once: true });
+  const onProgress = (progress: Progress): void => {
+    try {
+      o.onProgress?.(progress);
+    } catch (error) {
+      // The caller's own error goes back to the caller, from the worker too.
+      stop.abort(error);
+    }
+  };
+  let engine: Engine | undefined;
+  let thread: 'worker' | 'main';
+  try {
+    const module = await until(stop.signal, compiledModule(o.wasm));
+    ({ engine, thread } = await startEngine(module, o.thread, o.workerUrl));
+    stop.signal.throwIfAborted();
+    const description = await engine.load(from, { verify, onProgress, signal: stop.signal });
+    stop.signal.throwIfAborted();
+    const card = parseCard(description.card);
+    if (model) checkModel(card, model);
+    return new Index(engine, description, card, thread);
+  } catch (error) {
+    engine?.close();
+    throw error;
+  } finally {
+    outer?.removeEventListener('abort', abort);
+  }
+}
+
+async function startEngine(
+  module: WebAssembly.Module,
+  wanted: 'worker' | 'main' | undefined,
+  workerUrl: string | URL | undefined,
+): Promise<{ engine: Engine; thread: 'worker' | 'main' }> {
+  const possible = typeof Worker === 'function';
+  if (wanted === 'worker' && !possible) {
+    throw new ElanusError('WORKER_FAILED', "this host has no web workers; open with thread: 'main', or leave it out");
+  }
+  if (wanted !== 'main' && possible) {
+    try {
+      return { engine: await RemoteEngine.create(await spawn(workerUrl), module), thread: 'worker' };
+    } catch (error) {
+      if (wanted === 'worker' || !(error instanceof ElanusError) || error.code !== 'WORKER_FAILED') throw error;
+      console.warn(`elanus searches on the calling thread: ${error.message}`);
+    }
+  }
+  return { engine: await LocalEngine.create(module), thread: 'main' };
+}
+
+function sourceOf(given: unknown): Source {
+  if (isUrl(given)) {
+    return given.protocol === 'file:' && nodeFiles() ? { kind: 'path', path: given } : { kind: 'url', url: given.href };
+  }
+  if (typeof given === 'string') {
+    const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI ?? globalThis.location?.href;
+    if (base === undefined && nodeFiles()) {
+      // One letter and a colon is a Windows drive.
+      if (!/^[a-z][a-z0-9+.-]+:/i.test(given)) return { kind: 'path', path: given };
+      if (given.startsWith('file:')) return { kind: 'path', path: new URL(given) };
+    }
+    try {
+      // A worker would resolve it against its own script.
+      return { kind: 'url', url: new URL(given, base).href };
+    } catch (cause) {
+      throw new ElanusError('INVALID_ARGUMENT', `${describe(given)} is no address`, { cause });
+    }
+  }
+  if (isBlob(given)) return { kind: 'blob', blob: given };
+  const bytes = asBytes(given);
+  if (bytes) return { kind: 'bytes', bytes };
+  throw invalid(`an index is opened from a URL, a Blob or File, an ArrayBuffer or a view on one, not ${describe(given)}`);
+}
+
+/** A promise that others share can't be cancelled, but waiting for it can. */
+function until<T>(signal: AbortSignal, promise: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
+}

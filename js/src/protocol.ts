@@ -1,0 +1,38 @@
+import type { Description, Entity, Hit, Key, LoadOptions, MemoryUsage, Progress, SearchPlan, Source } from './engine.js';
+import type { PlainError } from './errors.js';
+
+/** Both ends must be of the same build: a page may get its worker from an older cache. Set by the build. */
+declare const ELANUS_VERSION: string;
+export const VERSION: string = ELANUS_VERSION;
+
+/** What a worker can be asked. */
+export interface Methods {
+  start(module: WebAssembly.Module): void;
+  /** Fetches or reads the source in the worker. */
+  load(source: Source, verify: boolean): Description;
+  inspect(prefix: Uint8Array, exact: number | undefined): number;
+  reserve(bytes: number): void;
+  write(bytes: Uint8Array): void;
+  finish(total: number, verify: boolean): Description;
+  search(queries: Float32Array, plan: SearchPlan): Hit[][];
+  get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Entity[];
+  memory(): MemoryUsage;
+}
+
+export type Method = keyof Methods;
+
+/** To the worker. */
+export type Request =
+  | { readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
+  | { readonly cancel: number }
+  /** A port that is never used: it closes when the worker is gone. */
+  | { readonly lifeline: MessagePort };
+
+/** From the worker; the first message is its version. */
+export type Reply =
+  | { readonly version: string }
+  | { readonly id: number; readonly result: unknown }
+  | { readonly id: number; readonly error: PlainError }
+  | { readonly id: number; readonly progress: Progress };
+
+export type Report = LoadOptions['onProgress'];

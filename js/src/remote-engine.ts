@@ -1,0 +1,159 @@
+import type { Description, Engine, Entity, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
+import { ElanusError, fromPlain } from './errors.js';
+import { pour, type Sink } from './load.js';
+import { type Method, type Methods, type Reply, type Report, type Request, VERSION } from './protocol.js';
+
+interface Pending {
+  resolve(result: unknown): void;
+  reject(reason: unknown): void;
+  onProgress: Report | undefined;
+}
+
+interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: Report;
+  readonly transfer?: Transferable[];
+}
+
+/** An index in a worker of its own. Ending the worker is what gives all of its memory back at once. */
+export class RemoteEngine implements Engine, Sink {
+  readonly #worker: Worker;
+  readonly #pending = new Map<number, Pending>();
+  #lastId = 0;
+  #ended: ElanusError | undefined;
+
+  private constructor(worker: Worker) {
+    this.#worker = worker;
+    worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#receive(data);
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#die(`the worker failed (${event.message || 'no reason given'})`);
+    };
+    worker.onmessageerror = () => this.#die('a message from the worker could not be read');
+    // A worker that is ended from outside, or by itself, says nothing; but its end of a channel closes.
+    const { port1, port2 } = new MessageChannel();
+    port1.addEventListener('close', () => this.#die('the worker was ended from outside, or ran out of memory'));
+    port1.start();
+    this.#post({ lifeline: port2 }, [port2]);
+  }
+
+  /**
+   * Takes over a worker that has sent its first message.
+   *
+   * @throws ElanusError `WORKER_FAILED`, or what stops the module from being run
+   */
+  static async create(worker: Worker, module: WebAssembly.Module): Promise<RemoteEngine> {
+    const engine = new RemoteEngine(worker);
+    try {
+      await engine.#call('start', [module]);
+    } catch (error) {
+      engine.close();
+      throw error;
+    }
+    return engine;
+  }
+
+  async load(source: Source, options: LoadOptions): Promise<Description> {
+    const { verify, signal, onProgress } = options;
+    if (source.kind !== 'bytes') return this.#call('load', [source, verify], { signal, onProgress });
+    // Bytes in memory go over in pieces, so that there is never a second copy of them all.
+    const total = await pour(source, this, options);
+    return this.#call('finish', [total, verify], { signal, onProgress });
+  }
+
+  inspect(prefix: Uint8Array, exact: number | undefined): Promise<number> {
+    return this.#call('inspect', [prefix, exact]);
+  }
+
+  reserve(bytes: number): Promise<void> {
+    return this.#call('reserve', [bytes]);
+  }
+
+  write(bytes: Uint8Array): Promise<void> {
+    const copy = bytes.slice();
+    return this.#call('write', [copy], { transfer: [copy.buffer] });
+  }
+
+  search(queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
+    return this.#call('search', [queries, plan], { signal, transfer: [queries.buffer] });
+  }
+
+  get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Promise<Entity[]> {
+    return this.#call('get', [keys, outputFields]);
+  }
+
+  memory(): Promise<MemoryUsage> {
+    return this.#call('memory', []);
+  }
+
+  close(): void {
+    this.#end(new ElanusError('CLOSED', 'the index was closed; open it again to search'));
+  }
+
+  #call<M extends Method>(method: M, args: Parameters<Methods[M]>, options: CallOptions = {}): Promise<ReturnType<Methods[M]>> {
+    const { signal, onProgress, transfer = [] } = options;
+    if (this.#ended) return Promise.reject(this.#ended);
+    if (signal?.aborted) return Promise.reject(signal.reason);
+    const id = ++this.#lastId;
+    return new Promise<unknown>((resolve, reject) => {
+      const cancel = (): void => {
+        this.#pending.delete(id);
+        this.#post({ cancel: id });
+        reject(signal!.reason);
+      };
+      const settled = (): void => signal?.removeEventListener('abort', cancel);
+      signal?.addEventListener('abort', cancel, { once: true });
+      this.#pending.set(id, {
+        resolve: (result) => (settled(), resolve(result)),
+        reject: (reason) => (settled(), reject(reason)),
+        onProgress,
+      });
+      this.#post({ id, method, args }, transfer);
+    }) as Promise<ReturnType<Methods[M]>>;
+  }
+
+  #post(message: Request, transfer: Transferable[] = []): void {
+    this.#worker.postMessage(message, transfer);
+  }
+
+  #receive(reply: Reply): void {
+    if (!('id' in reply)) return;
+    const pending = this.#pending.get(reply.id);
+    // A cancelled request may still be answered.
+    if (!pending) return;
+    if ('progress' in reply) {
+      pending.onProgress?.(reply.progress);
+      return;
+    }
+    this.#pending.delete(reply.id);
+    if ('error' in reply) pending.reject(fromPlain(reply.error));
+    else pending.resolve(reply.result);
+  }
+
+  #die(why: string): void {
+    this.#end(new ElanusError('WORKER_FAILED', `${why}; open the index again`));
+  }
+
+  #end(reason: ElanusError): void {
+    if (this.#ended) return;
+    this.#ended = reason;
+    this.#worker.terminate();
+    for (const { reject } of this.#pending.values()) reject(reason);
+    this.#pending.clear();
+  }
+}
+
+/** Waits for a worker's first message, which proves that it runs and is of this build. */
+export function greeted(worker: Worker): Promise<void> {
+  return new Promise((resolve, reject) => {
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Error(event.message || 'its script could not be loaded'));
+    };
+    worker.onmessage = ({ data }: MessageEvent<Reply>) => {
+      const found = 'version' in data ? data.version : 'another script';
+      if (found === VERSION) resolve();
+      else reject(new Error(`its script is ${found}, but the page has elanus ${VERSION}; clear the cache of old files`));
+    };
+  });
+}

@@ -1,0 +1,111 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+import { type Card, checkModel, type FieldInfo } from './card.js';
+import type { Description, Engine, Entity, Hit, Key, MemoryUsage, SearchOptions } from './engine.js';
+import { ElanusError } from './errors.js';
+import { checkFields, checkKeys, flatten, isBatch, knownOnly, planSearch, type Vector } from './options.js';
+
+/** Ends the workers of indexes that were dropped without `close()`. Made at the first one: nothing runs at import. */
+let dropped: FinalizationRegistry<Engine> | undefined;
+
+/** An open index file. Made by {@link open}. */
+export class Index {
+  /** Rows in the index. */
+  readonly count: number;
+  /** Numbers in a vector. */
+  readonly dimension: number;
+  /** `COSINE` and `IP`: larger distances are nearer; `L2`: squared, smaller are nearer. */
+  readonly metric: 'L2' | 'IP' | 'COSINE';
+  readonly indexType: 'FLAT' | 'SCAN_RABITQ' | 'HNSW';
+  /** Bytes of the index file. */
+  readonly bytes: number;
+  /** What the file says of itself: its name, its model, how it was built. */
+  readonly card: Card;
+  /** The stored fields that `outputFields` and filters can name. */
+  readonly fields: readonly FieldInfo[];
+  /** Which thread it lives in. */
+  readonly thread: 'worker' | 'main';
+  readonly #engine: Engine;
+  #closed = false;
+
+  /** @internal */
+  constructor(engine: Engine, { count, dimension, metric, indexType, bytes }: Description, card: Card, thread: 'worker' | 'main') {
+    this.#engine = engine;
+    this.count = count;
+    this.dimension = dimension;
+    this.metric = metric;
+    this.indexType = indexType;
+    this.bytes = bytes;
+    this.card = card;
+    this.fields = card.fields;
+    this.thread = thread;
+    dropped ??= new FinalizationRegistry((held) => held.close());
+    dropped.register(this, engine, this);
+  }
+
+  /**
+   * Finds the rows nearest to a vector, or to each of many; the best first, ties by row.
+   *
+   * Searches may overlap: they are answered in the order they were asked.
+   *
+   * @throws ElanusError `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_FILTER`, `FIELD_NOT_FOUND`, `MODEL_MISMATCH`,
+   *   `INVALID_ARGUMENT`, `CLOSED`, `WORKER_FAILED`. Rejected with `signal.reason` if the signal fires.
+   */
+  search(vector: Vector, options?: SearchOptions): Promise<Hit[]>;
+  search(vectors: readonly Vector[], options?: SearchOptions): Promise<Hit[][]>;
+  async search(given: Vector | readonly Vector[], options?: SearchOptions): Promise<Hit[] | Hit[][]> {
+    this.#checkOpen();
+    const { plan, signal, model } = planSearch(options, this.card);
+    signal?.throwIfAborted();
+    if (model) checkModel(this.card, model);
+    const batch = isBatch(given);
+    const queries = flatten(batch ? given : [given as Vector], this.dimension);
+    const hits = await this.#engine.search(queries, plan, signal);
+    return batch ? hits : hits[0]!;
+  }
+
+  /**
+   * Fetches rows by their primary keys. Keys that the index doesn't have are left out, so look at the `id` of each.
+   *
+   * @param ids one key or a list of them
+   * @param options `outputFields`: stored fields to return; default `['*']`, all of them
+   * @throws ElanusError `FIELD_NOT_FOUND`, `INVALID_ARGUMENT`, `CLOSED`, `WORKER_FAILED`
+   */
+  async get(ids: Key | readonly Key[], options?: { outputFields?: readonly string[] }): Promise<Entity[]> {
+    this.#checkOpen();
+    const { outputFields = ['*'] } = knownOnly(options, ['outputFields'], 'get');
+    return this.#engine.get(checkKeys(ids), checkFields(outputFields, this.card));
+  }
+
+  /**
+   * What the index holds in memory.
+   *
+   * @throws ElanusError `CLOSED`, `WORKER_FAILED`
+   */
+  async memory(): Promise<MemoryUsage> {
+    this.#checkOpen();
+    return this.#engine.memory();
+  }
+
+  /** Gives the memory back and ends the worker. Searches that are under way are rejected with `CLOSED`. May be called twice. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    dropped?.unregister(this);
+    this.#engine.close();
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new ElanusError('CLOSED', 'the index was closed; open it again to search');
+  }
+}
+
+export interface Index extends AsyncDisposable {}
+
+// For `await using`, where the host has it.
+if (Symbol.asyncDispose) {
+  Object.defineProperty(Index.prototype, Symbol.asyncDispose, {
+    value(this: Index) {
+      return this.close();
+    },
+  });
+}

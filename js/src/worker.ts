@@ -1,0 +1,69 @@
+/** The worker's end: one engine, asked by messages. */
+
+import type { LoadOptions } from './engine.js';
+import { ElanusError, toPlain } from './errors.js';
+import { nextTask } from './host.js';
+import { LocalEngine } from './local-engine.js';
+import { type Method, type Methods, type Reply, type Report, type Request, VERSION } from './protocol.js';
+
+interface Scope {
+  onmessage: ((event: MessageEvent<Request>) => void) | null;
+  postMessage(message: Reply): void;
+}
+
+const scope = globalThis as unknown as Scope;
+const running = new Map<number, AbortController>();
+const lifelines: MessagePort[] = [];
+let engine: LocalEngine | undefined;
+
+function loaded(): LocalEngine {
+  if (!engine) throw new ElanusError('INTERNAL', 'the worker was asked before it was started');
+  return engine;
+}
+
+type Handlers = {
+  [M in Method]: (
+    args: Parameters<Methods[M]>,
+    signal: AbortSignal,
+    onProgress: Report,
+  ) => ReturnType<Methods[M]> | Promise<ReturnType<Methods[M]>>;
+};
+
+const handlers: Handlers = {
+  async start([module]) {
+    engine = await LocalEngine.create(module);
+  },
+  load: ([source, verify], signal, onProgress) => loaded().load(source, { verify, signal, onProgress }),
+  inspect: (args) => loaded().inspect(...args),
+  reserve: (args) => loaded().reserve(...args),
+  write: (args) => loaded().write(...args),
+  finish: ([total, verify], signal, onProgress) => loaded().finish(total, { verify, signal, onProgress } satisfies LoadOptions),
+  search: (args, signal) => loaded().search(...args, signal),
+  get: (args) => loaded().get(...args),
+  memory: () => loaded().memory(),
+};
+
+async function answer(id: number, method: Method, args: readonly unknown[]): Promise<void> {
+  const controller = new AbortController();
+  running.set(id, controller);
+  try {
+    // A cancellation that is already waiting behind this request is to be seen before the work, not after it.
+    await nextTask();
+    controller.signal.throwIfAborted();
+    const onProgress: Report = (progress) => scope.postMessage({ id, progress });
+    const result = await handlers[method](args as never, controller.signal, onProgress);
+    scope.postMessage({ id, result });
+  } catch (error) {
+    // What was cancelled has been answered on the other side.
+    if (!controller.signal.aborted) scope.postMessage({ id, error: toPlain(error) });
+  } finally {
+    running.delete(id);
+  }
+}
+
+scope.onmessage = ({ data }) => {
+  if ('method' in data) void answer(data.id, data.method, data.args);
+  else if ('cancel' in data) running.get(data.cancel)?.abort();
+  else lifelines.push(data.lifeline);
+};
+scope.postMessage({ version: VERSION });

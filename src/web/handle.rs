@@ -1,0 +1,168 @@
+//! An open index: a query in, hits out, keys and fields of those hits after.
+
+use super::thrown;
+use crate::segment::{Key, Request, Scratch, Sealed};
+use crate::words::{Error, Result};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// Numbers beyond this lose digits as JavaScript numbers and go over as BigInt.
+const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+
+/// An open index file with the buffers that JavaScript shares: the query is written into one, rows
+/// and distances are read from two others. Pointers stay valid until the next call.
+#[wasm_bindgen]
+pub struct IndexHandle {
+    sealed: Sealed,
+    scratch: Scratch,
+    options: Options,
+    query: Vec<f32>,
+    rows: Vec<u32>,
+    distances: Vec<f32>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Options {
+    limit: usize,
+    filter: Option<String>,
+    exact: bool,
+    rerank: Option<usize>,
+    ef: Option<usize>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Description<'a> {
+    count: u32,
+    dimension: u32,
+    metric: &'a str,
+    index_type: &'a str,
+    card: &'a str,
+}
+
+impl IndexHandle {
+    pub(super) fn new(sealed: Sealed) -> Self {
+        let query = vec![0.0; sealed.header().dimension as usize];
+        IndexHandle {
+            sealed,
+            scratch: Scratch::default(),
+            options: Options::default(),
+            query,
+            rows: Vec::new(),
+            distances: Vec::new(),
+        }
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let Options { limit, ref filter, exact, rerank, ef } = self.options;
+        let request = Request { limit, filter: filter.as_deref(), exact, rerank, ef, ..Request::new(&self.query) };
+        let hits = self.sealed.search(&request, &mut self.scratch)?;
+        let metric = self.sealed.header().metric;
+        self.rows.clear();
+        self.rows.extend(hits.iter().map(|hit| hit.row));
+        self.distances.clear();
+        self.distances.extend(hits.iter().map(|hit| metric.to_public(hit.distance)));
+        Ok(())
+    }
+}
+
+#[wasm_bindgen]
+impl IndexHandle {
+    /// What the file says of itself, as a plain object.
+    pub fn describe(&self) -> std::result::Result<JsValue, JsValue> {
+        let header = self.sealed.header();
+        let description = Description {
+            count: header.count,
+            dimension: header.dimension,
+            metric: header.metric.name(),
+            index_type: header.index_type.name(),
+            card: self.sealed.card(),
+        };
+        Ok(serde_wasm_bindgen::to_value(&description)?)
+    }
+
+    /// Floats in a query.
+    pub fn dimension(&self) -> u32 {
+        self.sealed.header().dimension
+    }
+
+    /// Where the query is to be written: `dimension` floats.
+    pub fn query_pointer(&self) -> *const f32 {
+        self.query.as_ptr()
+    }
+
+    /// Takes on the options of the searches that follow: `{ limit, filter, exact, rerank, ef }`.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if they have another shape.
+    pub fn prepare(&mut self, options: JsValue) -> std::result::Result<(), JsValue> {
+        self.options = serde_wasm_bindgen::from_value(options)
+            .map_err(|error| thrown(Error::argument(format!("the search options can't be read: {error}"))))?;
+        Ok(())
+    }
+
+    /// Searches for the query that was written; returns how many rows were found.
+    ///
+    /// # Errors
+    /// Those of [`Sealed::search`].
+    pub fn search(&mut self) -> std::result::Result<usize, JsValue> {
+        self.run().map_err(thrown)?;
+        Ok(self.rows.len())
+    }
+
+    /// Looks rows up by an array of keys (numbers, BigInts, strings); returns how many were found.
+    pub fn find(&mut self, keys: js_sys::Array) -> usize {
+        self.distances.clear();
+        self.rows.clear();
+        self.rows.extend(keys.iter().filter_map(|key| self.sealed.row(&to_key(&key)?)));
+        self.rows.len()
+    }
+
+    /// Where the rows that were found last are.
+    pub fn rows_pointer(&self) -> *const u32 {
+        self.rows.as_ptr()
+    }
+
+    /// Where their distances are, as callers know them.
+    pub fn distances_pointer(&self) -> *const f32 {
+        self.distances.as_ptr()
+    }
+
+    /// Their primary keys: an array of numbers, BigInts or strings.
+    ///
+    /// # Errors
+    /// Those of [`Sealed::key`].
+    pub fn keys(&self) -> std::result::Result<js_sys::Array, JsValue> {
+        self.rows.iter().map(|&row| self.sealed.key(row).map(from_key).map_err(thrown)).collect()
+    }
+
+    /// Their stored fields: the text of a JSON array with an object for each.
+    ///
+    /// # Errors
+    /// Those of [`Sealed::fields`].
+    pub fn fields(&self) -> std::result::Result<String, JsValue> {
+        let rows = self.sealed.fields(&self.rows).map_err(thrown)?;
+        Ok(format!("[{}]", rows.join(",")))
+    }
+}
+
+fn from_key(key: Key) -> JsValue {
+    match key {
+        Key::Int64(n) if n.unsigned_abs() > MAX_SAFE_INTEGER as u64 => js_sys::BigInt::from(n).into(),
+        Key::Int64(n) => JsValue::from_f64(n as f64),
+        Key::VarChar(text) => JsValue::from_str(&text),
+    }
+}
+
+/// The key that a JavaScript value stands for; `None` if no row can have it.
+fn to_key(value: &JsValue) -> Option<Key> {
+    if let Some(text) = value.as_string() {
+        return Some(Key::VarChar(text));
+    }
+    if let Some(n) = value.as_f64() {
+        return (n.fract() == 0.0 && n.abs() <= MAX_SAFE_INTEGER as f64).then_some(Key::Int64(n as i64));
+    }
+    value.dyn_ref::<js_sys::BigInt>().and_then(|n| i64::try_from(n.clone()).ok()).map(Key::Int64)
+}

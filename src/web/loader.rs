@@ -1,0 +1,68 @@
+//! Bytes in: JavaScript streams a file straight into the buffer that the index will read.
+
+use super::{IndexHandle, thrown};
+use crate::format::Layout;
+use crate::segment::Sealed;
+use crate::words::{AlignedBuffer, Blob, Code, Error, Result};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Reads the start of a file (header and section table; [`Layout::MAX_BYTES`] are always enough)
+/// and says how many bytes the whole has, so that a download that can't become an index is given up
+/// at its first bytes. `exact` is the file's length where it is known.
+///
+/// # Errors
+/// Those of [`Layout::read`].
+#[wasm_bindgen]
+pub fn inspect(prefix: &[u8], exact: Option<f64>) -> std::result::Result<f64, JsValue> {
+    let stated = prefix.get(16..24).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
+    let file_bytes = exact.map(|n| n as u64).or(stated).unwrap_or(prefix.len() as u64);
+    Layout::read(prefix, file_bytes).map_err(thrown)?;
+    Ok(file_bytes as f64)
+}
+
+/// Room for one file, at 64-byte alignment.
+#[wasm_bindgen]
+pub struct Loader {
+    buffer: AlignedBuffer,
+}
+
+#[wasm_bindgen]
+impl Loader {
+    /// Room for `bytes` bytes, all zero.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` if they can't be had.
+    #[wasm_bindgen(constructor)]
+    pub fn new(bytes: f64) -> std::result::Result<Loader, JsValue> {
+        Self::reserve(bytes).map_err(thrown)
+    }
+
+    fn reserve(bytes: f64) -> Result<Loader> {
+        // Casts saturate, so that a length past the address space is refused too.
+        if bytes > f64::from(u32::MAX) {
+            return Err(Error::new(
+                Code::OutOfMemory,
+                format!("the file has {bytes} bytes; a browser's 32-bit WebAssembly memory holds 4 GiB at most"),
+            ));
+        }
+        Ok(Loader { buffer: AlignedBuffer::zeroed(bytes as usize)? })
+    }
+
+    /// Where the first byte goes.
+    pub fn pointer(&self) -> *const u8 {
+        self.buffer.as_ptr()
+    }
+
+    /// Opens the file that was written; with `verify`, after reading every byte of it.
+    ///
+    /// # Errors
+    /// Those of [`Sealed::open`] and [`Sealed::verify`].
+    pub fn open(self, verify: bool) -> std::result::Result<IndexHandle, JsValue> {
+        let sealed = Sealed::open(Blob::from(self.buffer)).map_err(thrown)?;
+        if verify {
+            sealed.verify().map_err(thrown)?;
+        }
+        Ok(IndexHandle::new(sealed))
+    }
+}

@@ -1,0 +1,33 @@
+//! What JavaScript calls. The only place that names wasm-bindgen and its kin; native builds don't
+//! have it. Values are handed over in the cheapest way that is safe: bytes and vectors through
+//! views on this module's memory, options and descriptions as plain objects, failures as
+//! `{ code, message }`.
+
+mod handle;
+mod loader;
+
+pub use handle::IndexHandle;
+pub use loader::{Loader, inspect};
+
+use crate::words::Error;
+use serde::Serialize;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Runs when the module is instantiated: a panic is then a message in the console and not only an
+/// `unreachable`.
+#[wasm_bindgen(start)]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+#[derive(Serialize)]
+struct Thrown<'a> {
+    code: &'a str,
+    message: &'a str,
+}
+
+fn thrown(error: Error) -> JsValue {
+    let plain = Thrown { code: error.code.name(), message: &error.message };
+    serde_wasm_bindgen::to_value(&plain).unwrap_or_else(|_| JsValue::from_str(&error.message))
+}

@@ -1,0 +1,36 @@
+/** Chromium, with everything that it complains about written down. */
+import { existsSync } from "node:fs";
+import { chromium } from "playwright-core";
+
+const FLAGS = process.env.ELANUS_CHROMIUM_ARGS
+  ? JSON.parse(process.env.ELANUS_CHROMIUM_ARGS).filter((flag) => !flag.startsWith("--headless"))
+  : ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-dev-shm-usage"];
+const CANDIDATES = [process.env.ELANUS_CHROMIUM, process.env.CHROME_PATH, "/usr/bin/chromium", "/usr/bin/google-chrome"];
+
+/** A Chromium that is closed when the test ends. */
+export async function launch(t, { flags = [] } = {}) {
+  const executablePath = CANDIDATES.find((file) => file && existsSync(file));
+  if (!executablePath) throw new Error("no Chromium was found; install it, or set CHROME_PATH");
+  const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+  t.after(() => browser.close());
+  return browser;
+}
+
+/**
+ * Opens a page of its own context.
+ *
+ * @returns {Promise<{ page: import("playwright-core").Page, complaints: string[] }>} complaints: console errors and
+ *   uncaught errors, of the page and of its workers
+ */
+export async function newPage(browser, url) {
+  const context = await browser.newContext();
+  const page = await context.newPage();
+  const complaints = [];
+  page.on("console", (message) => {
+    // A missing favicon is not ours.
+    if (message.type() === "error" && !message.location().url.endsWith("/favicon.ico")) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  if (url) await page.goto(url);
+  return { page, complaints };
+}
