@@ -53,6 +53,12 @@ const SUITES = [
     run: (site) => runNodeTests(site, "tests/js"),
   },
   {
+    id: "bench",
+    title: "The benchmark, on little data",
+    needs: ["pkg", "cli", "browser"],
+    run: (site) => runNodeTests(site, "tests/bench"),
+  },
+  {
     id: "demo",
     title: "The demo, in headless Chrome",
     needs: ["www", "browser"],

@@ -1,0 +1,157 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseArgs } from "node:util";
+import { Problem, showProblem } from "../scripts/setup/problem.mjs";
+import { Progress, duration } from "../scripts/setup/progress.mjs";
+import { openSite } from "../scripts/setup/site.mjs";
+import { ensure } from "../scripts/setup/steps.mjs";
+import { answerRates } from "./answers.mjs";
+import { Browser } from "./browser.mjs";
+import { DATASETS, prepare } from "./datasets.mjs";
+import { Files } from "./files.mjs";
+import { measure } from "./measure.mjs";
+import { Native } from "./native.mjs";
+import { installPeers } from "./peers.mjs";
+import { browserRunners, nativeRunners } from "./runners.mjs";
+import { writeReport } from "./report.mjs";
+import { nearest } from "./truth.mjs";
+
+const HERE = path.dirname(fileURLToPath(import.meta.url));
+const LIMIT = 10;
+
+const HELP = `Usage: npm run bench [-- options]
+
+Measures every index type of the built npm package in Chromium, next to hnswlib and Faiss on the same machine in the
+same run, one thread each: recall@${LIMIT} against exact search, time a query, build time, bytes. Installs and builds what is
+missing. Built indexes are kept in build/bench, so a second run is much shorter; build times are those of the run that
+built them.
+
+Options:
+  --dataset A,B    ${Object.keys(DATASETS).join(", ")}; default: ${defaults().join(", ")}
+  --queries N      queries a data set; default 500
+  --rounds N       how often each query is timed in each setting; default 3
+  --out FOLDER     where the report goes; default benches/results/<date>
+  --no-native      without hnswlib and Faiss
+  --quick          a smoke run: 5,000 synthetic vectors, 100 queries, one round
+  -h, --help       this text
+
+Writes report.md, results.json and a plot for each data set, and prints the tables. A row whose answers are wrong
+(rows that don't exist or come twice, distances that aren't theirs, a recall below its type's floor) says so, and the
+exit code is then 1.
+`;
+
+function defaults() {
+  return Object.keys(DATASETS).filter((name) => !DATASETS[name].synthetic);
+}
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      dataset: { type: "string" },
+      queries: { type: "string" },
+      rounds: { type: "string" },
+      out: { type: "string" },
+      "no-native": { type: "boolean", default: false },
+      quick: { type: "boolean", default: false },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    process.exit(0);
+  }
+  const { quick } = values;
+  const datasets = values.dataset?.split(",") ?? (quick ? ["synthetic"] : defaults());
+  const unknown = datasets.filter((name) => !Object.hasOwn(DATASETS, name));
+  if (unknown.length > 0) {
+    throw new Problem(`No data set is called ${unknown.join(", ")}.`, { remedy: `Choose from ${Object.keys(DATASETS).join(", ")}.` });
+  }
+  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  return {
+    datasets,
+    queries: count("queries", values.queries ?? (quick ? "100" : "500")),
+    rounds: count("rounds", values.rounds ?? (quick ? "1" : "3")),
+    out: path.resolve(values.out ?? path.join(HERE, "results", stamp)),
+    native: !values["no-native"],
+  };
+}
+
+function count(name, text) {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) {
+    throw new Problem(`--${name} is ${text}; it must be a whole number from 1 up.`, { remedy: "See npm run bench -- --help" });
+  }
+  return number;
+}
+
+function machine(site) {
+  const { version } = JSON.parse(readFileSync(path.join(site.root, "pkg/package.json"), "utf8"));
+  return {
+    cpu: os.cpus()[0]?.model ?? "unknown",
+    cores: os.cpus().length,
+    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
+    system: `${os.type()} ${os.release()}`,
+    node: process.version,
+    elanus: version,
+  };
+}
+
+async function benchDataset(name, context) {
+  const { site, options, browser, native, files, log } = context;
+  const dataset = await prepare(name, site, options.queries, log);
+  log(`${dataset.title}: ${dataset.count} × ${dataset.dimension}, ${dataset.queries} queries (${dataset.source})`);
+  const began = performance.now();
+  const truth = nearest(dataset, LIMIT);
+  log(`exact neighbours: ${duration((performance.now() - began) / 1000)}`);
+  await browser.useDataset(dataset);
+  await native?.useDataset(dataset);
+  const runners = [
+    ...(await browserRunners({ dataset, files, browser, limit: LIMIT, log })),
+    ...(native ? await nativeRunners({ dataset, files, native, limit: LIMIT, log }) : []),
+  ];
+  const loadBefore = os.loadavg()[0];
+  const rows = await measure({ runners, dataset, truth, limit: LIMIT, rounds: options.rounds, log });
+  await browser.closeAll();
+  await native?.closeAll();
+  const { title, source, count, dimension, queries, hash } = dataset;
+  return { name, title, source, count, dimension, queries, hash, load: [loadBefore, os.loadavg()[0]], rows };
+}
+
+async function main() {
+  const options = readOptions();
+  const site = openSite();
+  const log = (text) => process.stderr.write(`${text}\n`);
+  await ensure(["pkg", "cli", "browser"], site, new Progress());
+  const python = await installPeers(site, options, log);
+  const files = new Files(site, log);
+  const browser = await Browser.launch(site);
+  const native = python ? new Native(python) : undefined;
+  const began = new Date();
+  try {
+    const context = { site, options, browser, native, files, log };
+    const datasets = [];
+    for (const name of options.datasets) datasets.push(await benchDataset(name, context));
+    const versions = { chromium: browser.version, ...(native ? await native.versions() : {}) };
+    const report = { when: began.toISOString(), limit: LIMIT, rounds: options.rounds, machine: { ...machine(site), ...versions }, datasets };
+    process.stdout.write(await writeReport(report, options.out));
+    const wrong = answerRates(report);
+    if (wrong.length > 0) {
+      process.stderr.write(`\nWrong answers:\n${wrong.map((line) => `  ${line}\n`).join("")}`);
+      process.exitCode = 1;
+    }
+  } finally {
+    await browser.close();
+    native?.close();
+  }
+}
+
+try {
+  await main();
+} catch (error) {
+  const wrongUse = error.code?.startsWith("ERR_PARSE_ARGS");
+  showProblem(wrongUse ? new Problem(error.message, { remedy: "See npm run bench -- --help" }) : error);
+  process.exitCode = wrongUse ? 2 : 1;
+}

@@ -1,0 +1,48 @@
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+
+const SCRIPT = fileURLToPath(new URL("../../benches/run.mjs", import.meta.url));
+
+function bench(...args) {
+  return new Promise((resolve) => {
+    execFile(process.execPath, [SCRIPT, ...args], { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
+      resolve({ code: error ? error.code : 0, stdout, stderr });
+    });
+  });
+}
+
+test("a smoke run measures every index type and finds every answer right", async (t) => {
+  const out = mkdtempSync(path.join(tmpdir(), "elanus-bench-"));
+  t.after(() => rmSync(out, { recursive: true, force: true }));
+  const { code, stdout, stderr } = await bench("--quick", "--no-native", "--out", out);
+  assert.equal(code, 0, stderr);
+  const { datasets } = JSON.parse(readFileSync(path.join(out, "results.json"), "utf8"));
+  const { rows } = datasets[0];
+  for (const engine of ["FLAT f32", "FLAT int8", "SCAN_RABITQ int8", "SCAN_RABITQ f32", "HNSW int8+f32"]) {
+    const own = rows.filter((row) => row.engine === `Elanus ${engine}` && row.setting !== "ef 10");
+    assert.ok(own.length > 0, `${engine} is missing`);
+    assert.ok(own.some((row) => row.recall > 0.95), `${engine} finds too little`);
+    assert.ok(own.every((row) => row.p50 > 0 && row.p95 >= row.p50 && row.buildSeconds > 0 && row.bytes > 0));
+  }
+  assert.deepEqual(new Set(rows.map((row) => row.place)), new Set(["Chromium, main", "Chromium, worker"]));
+  assert.ok(rows.every((row) => row.wrong === undefined));
+  assert.match(stdout, /recall@10/);
+  assert.match(readFileSync(path.join(out, "report.md"), "utf8"), /\| Elanus HNSW int8\+f32 \| Chromium, main \| ef 40 \|/);
+  assert.match(readFileSync(path.join(out, "synthetic.svg"), "utf8"), /^<svg[^]*Elanus FLAT f32[^]*<\/svg>/);
+});
+
+test("wrong options are refused with what to do", async () => {
+  for (const args of [["--dataset", "none"], ["--rounds", "0"], ["--queries", "many"], ["--unknown"]]) {
+    const { code, stderr } = await bench(...args);
+    assert.notEqual(code, 0);
+    assert.match(stderr, /What to do:/, args.join(" "));
+  }
+  const { code, stdout } = await bench("--help");
+  assert.equal(code, 0);
+  assert.match(stdout, /--quick/);
+});
