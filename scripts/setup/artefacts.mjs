@@ -166,9 +166,10 @@ function stamped({ id, title, estimate, needs, inputs, build }) {
       return site.stamps.isCurrent(id, await inputs(site)) ? "up to date" : undefined;
     },
     async run(site, tell) {
+      // Taken before: what is edited during a build must be built again.
+      const hash = site.stamps.hash(await inputs(site));
       await build(site, tell);
-      const what = await inputs(site);
-      site.stamps.set(id, what);
+      site.stamps.set(id, hash);
     },
   };
 }

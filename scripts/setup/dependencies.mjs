@@ -32,7 +32,7 @@ export const dependencies = {
               "if package.json was edited, run `npm install` once.",
       );
     });
-    site.stamps.set("dependencies", inputs);
+    site.stamps.set("dependencies", site.stamps.hash(inputs));
   },
 };
 

@@ -26,9 +26,10 @@ export class Stamps {
     return readFileSync(stamp, "utf8").trim() === this.hash(what);
   }
 
-  set(name, what) {
+  /** @param {string} hash of the inputs as they were when the step began */
+  set(name, hash) {
     mkdirSync(this.folder, { recursive: true });
-    writeFileSync(this.#file(name), `${this.hash(what)}\n`);
+    writeFileSync(this.#file(name), `${hash}\n`);
   }
 
   hash({ files, values }) {
