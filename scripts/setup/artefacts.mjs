@@ -110,7 +110,7 @@ export const demoIndex = stamped({
   needs: ["dependencies", "cli", "pkg"],
 
   async inputs() {
-    return { files: ["www", "tools/demo-data", "models", "src", "js", "Cargo.lock", "package-lock.json"], makes: ["build/demo/words.elanus"] };
+    return { files: ["www/build-index.mjs", "tools/demo-data", "models", "src", "js", "Cargo.lock", "package-lock.json"], makes: ["build/demo/words.elanus"] };
   },
 
   build: (site, tell) => runScript(site, "build:demo-index", tell),

@@ -98,14 +98,17 @@ test("a new version waits until it is asked for, then takes over whole, data and
     server.state.root = nextVersion(t).folder;
     await page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
     await startIt(page).waitFor();
-    await page.reload();
-    await startIt(page).waitFor();
+    const other = await profile.newPage();
+    await other.goto(server.url);
+    await startIt(other).waitFor();
+    assert.match(await strap(other), /vector search/, "another tab opens the old one, like the first");
     assert.match(await strap(page), /vector search/, "not before it is asked for");
     await profile.setOffline(true);
     server.state.fault = () => "absent";
     await Promise.all([page.waitForEvent("load"), startIt(page).click()]);
     await describe(page, "a young dog");
     assert.match(await strap(page), /the next version/);
+    await other.getByText("the next version").waitFor();
     assert.equal((await headwords(page)).length, 20, "its new data was kept before it took over");
     const names = await page.evaluate(async () => {
       const all = [];

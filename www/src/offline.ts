@@ -15,12 +15,13 @@ export class Offline {
   async start(onUpdate: (takeOver: () => void) => void): Promise<void> {
     const workers = navigator.serviceWorker;
     if (!workers || !import.meta.env.PROD) return;
-    const updating = workers.controller !== null;
+    let served = workers.controller !== null;
     const controlled = new Promise<void>((resolve) => {
       if (workers.controller) resolve();
       workers.addEventListener("controllerchange", () => {
         // A new version took over: every tab starts again with it, so that none mixes the two.
-        if (updating) location.reload();
+        if (served) location.reload();
+        served = true;
         resolve();
       });
     });
