@@ -28,7 +28,7 @@ export function toHash({ text, part, sense }: Query): string {
 export function fromHash(hash: string): Query {
   const entries = new URLSearchParams(hash.replace(/^#/, ""));
   const part = PARTS.find((known) => known.part === entries.get("pos"))?.part;
-  return { text: (entries.get("q") ?? "").slice(0, 400), part, sense: entries.get("sense") ?? undefined };
+  return { text: (entries.get("q") ?? "").slice(0, 600), part, sense: entries.get("sense") ?? undefined };
 }
 
 /** The filter that the index evaluates, exact at every selectivity. */
