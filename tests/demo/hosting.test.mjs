@@ -151,6 +151,34 @@ for (const [fault, title] of [
   }
 }
 
+test("a search whose worker dies says so, and starts again", async () => {
+  const visitor = await visit({
+    before: () => {
+      const { Worker } = globalThis;
+      globalThis.Worker = class extends Worker {
+        constructor(...given) {
+          super(...given);
+          globalThis.lastWorker = this;
+        }
+      };
+    },
+  });
+  try {
+    const { page } = visitor;
+    await ready(page);
+    await page.evaluate(() => globalThis.lastWorker.dispatchEvent(new ErrorEvent("error", { message: "out of memory" })));
+    await page.fill("#q", "a young dog");
+    await page.getByRole("alert").waitFor();
+    assert.match(await page.getByRole("alert").innerText(), /The search stopped/);
+    await page.getByRole("button", { name: "Try again" }).click();
+    await page.locator(".entry").first().waitFor();
+    assert.equal((await headwords(page)).length, 20);
+    assert.equal(await page.getByRole("alert").count(), 0);
+  } finally {
+    await visitor.leave();
+  }
+});
+
 test("loading says how far it is, and takes the question meanwhile", async () => {
   const visitor = await visit({ fault: (path) => (isIndex(path) ? { delay: 2500 } : undefined) });
   try {

@@ -67,6 +67,8 @@ export interface Explained {
   detail: string | undefined;
   /** What was fetched is worthless and must not be used again. */
   damaged: boolean;
+  /** The index that was open is gone; another try has to open it again. */
+  lost?: boolean;
 }
 
 const DAMAGE = new Set(["CORRUPT_FILE", "UNSUPPORTED_FORMAT", "UNSUPPORTED_VERSION", "MODEL_MISMATCH"]);
@@ -105,6 +107,15 @@ export function explain(error: unknown): Explained {
       text: "The connection was lost, or the server didn’t answer as it should.",
       detail,
       damaged: false,
+    };
+  }
+  if (code === "WORKER_FAILED" || code === "CLOSED") {
+    return {
+      title: "The search stopped",
+      text: "The browser ended it, perhaps to save memory. It can be started again.",
+      detail,
+      damaged: false,
+      lost: true,
     };
   }
   return { title: "The search could not be started", text: "That isn’t your fault.", detail: code ? `${code}: ${detail}` : detail, damaged: false };

@@ -57,7 +57,7 @@ function ask(): void {
   cancelAnimationFrame(frame);
   frame = requestAnimationFrame(() => {
     clear.hidden = input.value === "";
-    document.title = query.text ? `${chosen?.lemma ?? query.text} · Elanus` : "Elanus: a reverse dictionary";
+    entitle();
     if (!machine) return;
     stopMeasuring();
     if (query.text.trim()) void machine.asker.ask(query, limit, machine.figures.setting);
@@ -69,9 +69,14 @@ function ask(): void {
   });
 }
 
+function entitle(): void {
+  document.title = query.text ? `${chosen?.lemma ?? query.text} · Elanus` : "Elanus: a reverse dictionary";
+}
+
 function answered(outcome: Outcome): void {
   if ("error" in outcome) {
-    answers.replaceChildren(failure(explain(outcome.error), ask));
+    const explained = explain(outcome.error);
+    answers.replaceChildren(failure(explained, explained.lost ? reopen : ask));
     map.hide();
     return;
   }
@@ -85,6 +90,7 @@ function answered(outcome: Outcome): void {
   const { loaded, figures } = machine!;
   const { senses } = answer;
   chosen = answer.self;
+  entitle();
   const label = chosen ? `Senses near ${chosen.lemma}` : "Senses that fit the description";
   entries.show(senses, label, answer.query.part);
   head.replaceChildren(
@@ -326,6 +332,14 @@ async function start(): Promise<void> {
   status.replaceChildren();
   ask();
   if (await offline.complete()) offlineLine.textContent = "What you type stays in this page. Everything is kept: it works without a network now.";
+}
+
+/** After the index was lost: its worker died, or the system took its memory. */
+function reopen(): void {
+  void machine?.loaded.index.close();
+  machine = undefined;
+  answers.replaceChildren();
+  void start();
 }
 
 function offerUpdate(takeOver: () => void): void {
