@@ -124,7 +124,7 @@ async function main() {
   const options = readOptions();
   const site = openSite();
   const log = (text) => process.stderr.write(`${text}\n`);
-  await ensure(["pkg", "cli", "browser"], site, new Progress());
+  await ensure(["pkg", "cli", "browser"], site, new Progress({ out: process.stderr }));
   const python = await installPeers(site, options, log);
   const files = new Files(site, log);
   const browser = await Browser.launch(site);
