@@ -24,9 +24,7 @@ export type Method = keyof Methods;
 /** To the worker. */
 export type Request =
   | { readonly id: number; readonly method: Method; readonly args: readonly unknown[] }
-  | { readonly cancel: number }
-  /** A port that is never used: it closes when the worker is gone. */
-  | { readonly lifeline: MessagePort };
+  | { readonly cancel: number };
 
 /** From the worker; the first message is its version. */
 export type Reply =

@@ -30,11 +30,6 @@ export class RemoteEngine implements Engine, Sink {
       this.#die(`the worker failed (${event.message || 'no reason given'})`);
     };
     worker.onmessageerror = () => this.#die('a message from the worker could not be read');
-    // A worker that is ended from outside, or by itself, says nothing; but its end of a channel closes.
-    const { port1, port2 } = new MessageChannel();
-    port1.addEventListener('close', () => this.#die('the worker was ended from outside, or ran out of memory'));
-    port1.start();
-    this.#post({ lifeline: port2 }, [port2]);
   }
 
   /**

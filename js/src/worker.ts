@@ -13,7 +13,6 @@ interface Scope {
 
 const scope = globalThis as unknown as Scope;
 const running = new Map<number, AbortController>();
-const lifelines: MessagePort[] = [];
 let engine: LocalEngine | undefined;
 
 function loaded(): LocalEngine {
@@ -63,7 +62,6 @@ async function answer(id: number, method: Method, args: readonly unknown[]): Pro
 
 scope.onmessage = ({ data }) => {
   if ('method' in data) void answer(data.id, data.method, data.args);
-  else if ('cancel' in data) running.get(data.cancel)?.abort();
-  else lifelines.push(data.lifeline);
+  else running.get(data.cancel)?.abort();
 };
 scope.postMessage({ version: VERSION });

@@ -39,11 +39,15 @@ impl Loader {
     }
 
     fn reserve(bytes: f64) -> Result<Loader> {
-        // Casts saturate, so that a length past the address space is refused too.
-        if bytes > f64::from(u32::MAX) {
+        // No allocation of a 32-bit machine is larger.
+        if bytes > f64::from(i32::MAX) {
             return Err(Error::new(
                 Code::OutOfMemory,
-                format!("the file has {bytes} bytes; a browser's 32-bit WebAssembly memory holds 4 GiB at most"),
+                format!(
+                    "the file has {} bytes; in 32-bit WebAssembly memory one file has {} at most: split it over several",
+                    bytes as u64,
+                    i32::MAX
+                ),
             ));
         }
         Ok(Loader { buffer: AlignedBuffer::zeroed(bytes as usize)? })

@@ -294,30 +294,34 @@ test("progress and signals work through the worker", async (t) => {
   assert.ok(aborted.took < 1000, `${aborted.took} ms`);
 });
 
-test("a worker that dies takes its searches along, with a reason", async (t) => {
-  for (const kill of [() => self.close(), () => void setTimeout(() => { throw new Error("boom"); })]) {
-    const { page, complaints } = await visit(t);
-    const pending = page.evaluate(async (query) => {
-      const index = await elanus.open("/index.elanus");
-      globalThis.opened = true;
-      // One that will never be answered, if the worker ends before it gets there.
-      const tell = (error) => ({ code: error.code, message: error.message });
-      const batch = Array.from({ length: 16384 }, () => query);
-      let first;
-      do first = await index.search(batch, { limit: 100 }).catch(tell);
-      while (!first.code);
-      const second = await index.search(query).catch(tell);
-      return [first, second];
-    }, plainQuery);
-    await page.waitForFunction(() => globalThis.opened);
-    const [worker] = page.workers();
-    await worker.evaluate(kill);
-    const [first, second] = await pending;
-    assert.equal(first.code, "WORKER_FAILED", first.message);
-    assert.equal(second.code, "WORKER_FAILED");
-    assert.match(first.message, /open the index again/);
-    assert.deepEqual(complaints.filter((text) => !text.includes("boom")), []);
+test("a worker that fails takes its searches along, with a reason", async (t) => {
+  const { page, complaints } = await visit(t);
+  await page.evaluate(async (query) => {
+    globalThis.index = await elanus.open("/index.elanus");
+    globalThis.batch = Array.from({ length: 16384 }, () => query);
+  }, plainQuery);
+  const outcomes = page.evaluate(async () => {
+    const tell = (error) => ({ typed: error instanceof elanus.ElanusError, code: error.code, message: error.message });
+    globalThis.searching = true;
+    // One after the other, until the worker is gone.
+    let last;
+    do last = await index.search(batch, { limit: 1 }).catch(tell);
+    while (!last.code);
+    return [last, await index.search(batch[0]).catch(tell), await index.memory().catch(tell)];
+  });
+  await page.waitForFunction(() => globalThis.searching);
+  await page.workers()[0].evaluate(() => {
+    setTimeout(() => {
+      throw new Error("boom");
+    });
+  });
+  for (const { typed, code, message } of await outcomes) {
+    assert.ok(typed);
+    assert.equal(code, "WORKER_FAILED");
+    assert.match(message, /boom.*open the index again/);
   }
+  while (page.workers().length > 0) await new Promise((resolve) => setTimeout(resolve, 10));
+  assert.deepEqual(complaints, []);
 });
 
 test("close ends the worker and rejects what it was doing", async (t) => {

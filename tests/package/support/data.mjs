@@ -24,22 +24,29 @@ export function clustered({ count, dimension, centres = 50, spread = 0.6, seed }
 
 /** What callers see as `distance`, in double precision. */
 export function distance(metric, a, b) {
-  let [dot, aa, bb, l2] = [0, 0, 0, 0];
-  for (let i = 0; i < a.length; i += 1) {
-    dot += a[i] * b[i];
-    aa += a[i] * a[i];
-    bb += b[i] * b[i];
-    l2 += (a[i] - b[i]) ** 2;
-  }
-  if (metric === "L2") return l2;
-  return metric === "IP" ? dot : dot / Math.sqrt(aa * bb);
+  if (metric === "L2") return squared(a, b);
+  return metric === "IP" ? dot(a, b) : dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+function dot(a, b) {
+  let sum = 0;
+  for (let i = 0; i < a.length; i += 1) sum += a[i] * b[i];
+  return sum;
+}
+
+function squared(a, b) {
+  let sum = 0;
+  for (let i = 0; i < a.length; i += 1) sum += (a[i] - b[i]) * (a[i] - b[i]);
+  return sum;
 }
 
 /** The `k` nearest rows, best first. */
 export function exact(metric, vectors, query, k) {
   const sign = metric === "L2" ? 1 : -1;
-  return vectors
-    .map((vector, row) => ({ row, distance: distance(metric, vector, query) }))
+  const distances = Float64Array.from(vectors, (vector) => distance(metric, vector, query));
+  const kth = distances.map((d) => sign * d).sort()[Math.min(k, vectors.length) - 1];
+  return Array.from(distances, (d, row) => ({ row, distance: d }))
+    .filter(({ distance: d }) => sign * d <= kth)
     .sort((a, b) => sign * (a.distance - b.distance) || a.row - b.row)
     .slice(0, k);
 }
