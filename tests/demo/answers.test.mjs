@@ -66,8 +66,10 @@ test("the part of speech goes through the index's filter", () =>
       }, short);
     }
     await page.getByRole("radio", { name: "All", exact: true }).check();
-    await page.waitForFunction((first) => document.querySelector(".entry .headword").firstChild.textContent === first, all[0][0]);
-    assert.deepEqual(await headwords(page), all);
+    await page.waitForFunction((wanted) => {
+      const shown = [...document.querySelectorAll(".entry .headword")].map((word) => word.firstChild.textContent);
+      return shown.join() === wanted;
+    }, all.map(([word]) => word).join());
   }));
 
 test("a sense's neighbours: on click, in the address, back by crumb and by the browser's button", () =>

@@ -185,8 +185,8 @@ test("loading says how far it is, and takes the question meanwhile", async () =>
     const { page } = visitor;
     await page.locator("progress").waitFor();
     await page.fill("#q", "a young dog");
-    await page.waitForFunction(() => document.querySelector("progress")?.value > 0);
-    assert.match(await page.locator("#loading-text").textContent(), /[\d.]+ MB of [\d.]+ MB, \d+ %/);
+    const text = await page.waitForFunction(() => document.querySelector("progress")?.value > 0 && document.querySelector("#loading-text").textContent);
+    assert.match(await text.jsonValue(), /[\d.]+ MB of [\d.]+ MB, \d+ %/);
     await page.locator(".entry").first().waitFor();
     assert.equal(await page.locator("progress").count(), 0);
   } finally {
