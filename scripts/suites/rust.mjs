@@ -40,7 +40,8 @@ export async function runWasmTests(site) {
     WASM_BINDGEN_TEST_TIMEOUT: "300",
   };
   const args = ["test", "--headless", "--chrome", "--chromedriver", site.found.chromedriver, "--mode", "no-install"];
-  args.push("--", "--no-default-features", "--locked", "--no-fail-fast", ...wasmTargets(site));
+  // wasm-pack hands these to `cargo build` as well, which doesn't know --no-fail-fast.
+  args.push("--", "--no-default-features", "--locked", ...wasmTargets(site));
   const { code, output } = await runInView(site.found.wasmPack, args, { env, cwd: site.root });
   return judged(readLibtest(output), code);
 }
