@@ -1,6 +1,6 @@
 //! Writes a columns section.
 
-use super::columns::{ENTRY, HEAD, MAX_NAME, is_name};
+use super::columns::{ENTRY, HEAD, MAX_COLUMNS, MAX_NAME, is_name};
 use super::lexer::is_keyword;
 use super::number::exact_f64;
 use super::value::{FieldType, Value};
@@ -60,7 +60,8 @@ impl ColumnsBuilder {
     /// A builder for these fields.
     ///
     /// # Errors
-    /// `INVALID_INPUT` if a name appears twice or couldn't be written in a filter.
+    /// `INVALID_INPUT` if a name appears twice or couldn't be written in a filter, or there are too
+    /// many fields.
     pub fn new<'a>(fields: impl IntoIterator<Item = (&'a str, FieldType)>) -> Result<Self> {
         let mut names = HashSet::new();
         let mut columns = Vec::new();
@@ -82,6 +83,12 @@ impl ColumnsBuilder {
             };
             let name = name.to_owned();
             columns.push(Growing { name, field_type, rows: 0, validity: Bits::default(), values });
+        }
+        if columns.len() > MAX_COLUMNS {
+            return Err(invalid(format!(
+                "{} fields to filter by are more than a file takes ({MAX_COLUMNS}); keep some as stored fields only",
+                columns.len()
+            )));
         }
         Ok(ColumnsBuilder { columns })
     }

@@ -248,7 +248,7 @@ impl Checker<'_> {
                 format!("field {} is {}, but \"like\" works on VarChar", column.name, column.field_type()),
             ));
         };
-        Ok(test(column, like_test(texts, &Pattern::new(pattern)), negated))
+        Ok(test(column, like_test(texts, &Pattern::new(pattern))?, negated))
     }
 
     fn column(&self, name: &str, at: usize) -> Result<&Column> {
@@ -292,13 +292,13 @@ fn test(column: &Column, test: Test, outside: bool) -> Plan {
     Plan::Test { column: column.clone(), test, outside }
 }
 
-fn like_test(texts: &Texts, pattern: &Pattern) -> Test {
+fn like_test(texts: &Texts, pattern: &Pattern) -> Result<Test> {
     if let Some(prefix) = pattern.as_prefix() {
         let start = texts.partition_point(|t| t < prefix.as_slice());
         let end = texts.partition_point(|t| t < prefix.as_slice() || t.starts_with(&prefix));
-        return Test::Codes(start..end);
+        return Ok(Test::Codes(start..end));
     }
-    Test::CodeSet((0..texts.len()).map(|code| pattern.matches(texts.get(code))).collect())
+    Ok(Test::CodeSet(texts.all()?.map(|text| pattern.matches(text)).collect()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@
 //! bytes between blocks are 0.
 //!
 //! ```text
-//!  0  u32  columns
+//!  0  u32  columns, at most 1,024
 //!  4  u32  0
 //!  8  u64  rows
 //! 16       one entry of 64 bytes a column:
@@ -42,6 +42,8 @@ pub(super) const HEAD: usize = 16;
 pub(super) const ENTRY: usize = 64;
 /// The longest field name.
 pub(super) const MAX_NAME: usize = 255;
+/// The most fields. Far more than anybody filters by, and few enough that a forged directory costs nothing.
+pub(super) const MAX_COLUMNS: usize = 1024;
 
 /// The typed fields of an index's rows.
 #[derive(Debug, Clone)]
@@ -102,10 +104,10 @@ impl Columns {
                 "the columns section holds {stated} rows, but the index holds {rows}; the file is damaged"
             )));
         }
-        if count > cursor.remaining() / ENTRY {
+        let room = (cursor.remaining() / ENTRY).min(MAX_COLUMNS);
+        if count > room {
             return Err(Error::corrupt(format!(
-                "the columns section states {count} columns, but has room for {}; the file is truncated or damaged",
-                cursor.remaining() / ENTRY
+                "the columns section states {count} columns, but has room for {room}; the file is truncated or damaged"
             )));
         }
         let mut names = HashSet::new();
@@ -311,6 +313,18 @@ impl Texts {
             2 => Codes::Two(numbers(&self.codes)),
             _ => Codes::Four(numbers(&self.codes)),
         }
+    }
+
+    /// Every text, in order.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if texts overlap: reading them all could then take as many steps as there are
+    /// texts, times all their bytes.
+    pub(super) fn all(&self) -> Result<impl Iterator<Item = &[u8]>> {
+        if !numbers::<u32>(&self.ends).is_sorted() {
+            return Err(Error::corrupt("the texts of a column overlap; the file is damaged"));
+        }
+        Ok((0..self.len()).map(|code| self.get(code)))
     }
 
     fn verify(&self, has_value: impl Fn(usize) -> bool, rows: usize) -> std::result::Result<(), &'static str> {

@@ -276,6 +276,10 @@ fn the_builder_refuses_what_it_cannot_hold() {
         let fields: Vec<_> = names.iter().map(|&name| (name, FieldType::Bool)).collect();
         assert_eq!(build(&fields).unwrap_err().code, Code::InvalidInput, "{names:?}");
     }
+    let names: Vec<String> = (0..1025).map(|i| format!("f{i}")).collect();
+    let fields: Vec<_> = names.iter().map(|name| (name.as_str(), FieldType::Bool)).collect();
+    assert!(ColumnsBuilder::new(fields.iter().copied().take(1024)).is_ok());
+    assert!(ColumnsBuilder::new(fields).unwrap_err().message.contains("1025 fields"));
     let mut builder = build(&[("n", FieldType::Int64), ("x", FieldType::Double)]).unwrap();
     builder.push(0, Value::from(1)).unwrap();
     let error = builder.push(0, Value::from("one")).unwrap_err();

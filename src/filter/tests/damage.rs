@@ -119,3 +119,21 @@ fn broken_rules_are_named() {
         assert!(error.message.contains(says), "{what}: {error}");
     }
 }
+
+/// Texts that all span everything: reading them would take their number times their bytes.
+#[test]
+fn overlapping_texts_are_no_trap() {
+    let mut rows: Vec<_> = (0..40_000).map(|i| vec![Value::VarChar(format!("{i:05}").into())]).collect();
+    rows.push(vec![Value::Null]);
+    let mut bytes = section(&[("t", FieldType::VarChar)], &rows);
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap()) as usize;
+    let (ends, length) = (number(16 + 40), number(16 + 56) as u32);
+    for code in (1..40_000).step_by(2) {
+        bytes[ends + 4 * code - 4..][..4].copy_from_slice(&0u32.to_le_bytes());
+        bytes[ends + 4 * code..][..4].copy_from_slice(&length.to_le_bytes());
+    }
+    let columns = Columns::open(Blob::copy_of(&bytes).unwrap(), rows.len()).unwrap();
+    assert_eq!(columns.verify().unwrap_err().code, Code::CorruptFile);
+    assert_eq!(compile("t like '%x%'", &columns).err().map(|e| e.code), Some(Code::CorruptFile));
+    compile("t like 'x%' or t == 'a' or t in ['b']", &columns).unwrap().evaluate();
+}
