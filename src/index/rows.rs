@@ -15,6 +15,9 @@ use std::borrow::Cow;
 /// row isn't looked at any more.
 const ROUNDING_ALLOWED: f32 = 4.0;
 
+/// Candidates that are asked for at once before the first is compared.
+const AT_ONCE: usize = 16;
+
 /// The rows of a file, in place.
 #[derive(Debug, Clone)]
 pub struct Rows {
@@ -102,20 +105,36 @@ impl Rows {
         Ok(())
     }
 
-    /// Internal distance of a row in the best precision there is, unless the 8-bit row already
-    /// shows that it isn't below `threshold`. `None` if not, or if there are no rows.
-    #[inline]
-    pub fn distance_below(&self, query: &RowsQuery, row: usize, threshold: f32) -> Option<f32> {
-        if let Some(bytes) = &self.bytes {
-            let distance = bytes.distance(&query.bytes, row);
-            if self.floats.is_none() {
-                return Some(distance);
+    /// Compares candidates in the best precision there is; the nearest go to `top`. A candidate
+    /// whose 8-bit row already shows that it is none of them isn't looked at any further.
+    pub fn rerank(&self, query: &RowsQuery, candidates: &[Hit], top: &mut TopK) {
+        for some in candidates.chunks(AT_ONCE) {
+            let (mut left, mut count) = ([0u32; AT_ONCE], 0);
+            if let Some(bytes) = &self.bytes {
+                some.iter().for_each(|candidate| bytes.touch(candidate.row as usize));
+                for &Hit { row, .. } in some {
+                    let distance = bytes.distance(&query.bytes, row as usize);
+                    if self.floats.is_none() {
+                        top.push(Hit { row, distance });
+                        continue;
+                    }
+                    let rounding = bytes.rounding(&query.bytes, row as usize, distance);
+                    if distance - ROUNDING_ALLOWED * rounding <= top.threshold() {
+                        left[count] = row;
+                        count += 1;
+                    }
+                }
+            } else {
+                count = some.len();
+                left.iter_mut().zip(some).for_each(|(left, candidate)| *left = candidate.row);
             }
-            if distance - ROUNDING_ALLOWED * bytes.rounding(&query.bytes, row, distance) > threshold {
-                return None;
+            if let Some(floats) = &self.floats {
+                left[..count].iter().for_each(|&row| distance::touch(self.float_row(floats, row as usize)));
+                for &row in &left[..count] {
+                    top.push(Hit { row, distance: self.float_distance(floats, query, row as usize) });
+                }
             }
         }
-        self.floats.as_ref().map(|floats| self.float_distance(floats, query, row))
     }
 
     /// Internal distance of a row in the best precision there is, `None` if there are no rows.
@@ -129,10 +148,15 @@ impl Rows {
 
     #[inline]
     fn float_distance(&self, floats: &Blob, query: &RowsQuery, row: usize) -> f32 {
-        let size = 4 * self.shape.dimension;
         // The alignment was checked when it was opened.
-        let row = cast(&floats[row * size..(row + 1) * size]).unwrap_or_default();
+        let row = cast(self.float_row(floats, row)).unwrap_or_default();
         distance(self.shape.metric, &query.floats, row)
+    }
+
+    #[inline]
+    fn float_row<'a>(&self, floats: &'a Blob, row: usize) -> &'a [u8] {
+        let size = 4 * self.shape.dimension;
+        &floats[row * size..(row + 1) * size]
     }
 
     /// Compares every allowed row; the nearest go to `top`.

@@ -195,9 +195,7 @@ impl Scan {
             None if !self.rows.is_absent() => self.search_by_bound(params.limit, allow, query, top, scan),
             Some(count) if count > 0 && !self.rows.is_absent() => {
                 self.search_best(count.max(params.limit), allow, scan);
-                for candidate in &scan.candidates {
-                    offer(&self.rows, query, top, candidate.row);
-                }
+                self.rows.rerank(query, &scan.candidates, top);
             }
             _ => {
                 self.search_best(params.limit, allow, scan);
@@ -235,12 +233,13 @@ impl Scan {
     ) {
         let added = scan.query.added();
         let mut tighten = |candidates: &mut Vec<Hit>, count: usize| {
-            if candidates.len() > count {
-                candidates.select_nth_unstable_by(count - 1, Hit::order);
+            let count = count.min(candidates.len());
+            if count < candidates.len() {
+                candidates.select_nth_unstable_by(count, Hit::order);
             }
-            for candidate in candidates.drain(..count.min(candidates.len())) {
-                offer(&self.rows, query, top, candidate.row);
-            }
+            candidates[..count].sort_unstable_by(Hit::order);
+            self.rows.rerank(query, &candidates[..count], top);
+            candidates.drain(..count);
             let threshold = top.threshold() - added;
             candidates.retain(|candidate| candidate.distance < threshold);
             threshold
@@ -255,7 +254,8 @@ impl Scan {
             threshold
         });
         while !scan.candidates.is_empty() {
-            tighten(&mut scan.candidates, BATCH);
+            let count = BATCH.max(scan.candidates.len() / 8);
+            tighten(&mut scan.candidates, count);
         }
     }
 
@@ -309,12 +309,6 @@ impl Scan {
     /// Its length and alignment were checked when it was opened.
     fn centroid(&self) -> &[f32] {
         self.centroid.as_numbers().unwrap_or_default()
-    }
-}
-
-fn offer(rows: &Rows, query: &RowsQuery, top: &mut TopK, row: u32) {
-    if let Some(distance) = rows.distance_below(query, row as usize, top.threshold()) {
-        top.push(Hit { row, distance });
     }
 }
 

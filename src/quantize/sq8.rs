@@ -158,6 +158,13 @@ impl Rows {
         &self.codes[row * self.dimension..(row + 1) * self.dimension]
     }
 
+    /// Asks for what [`Self::distance`] will read of a row.
+    #[inline]
+    pub fn touch(&self, row: usize) {
+        distance::touch(self.codes(row));
+        std::hint::black_box(self.scale(row));
+    }
+
     /// Internal distance of a row to the query. Panics if there is no such row.
     #[inline]
     pub fn distance(&self, query: &Query, row: usize) -> f32 {
