@@ -24,3 +24,6 @@ pub mod segment;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 pub mod words;
+
+#[cfg(all(test, target_arch = "wasm32"))]
+wasm_bindgen_test::wasm_bindgen_test_configure!(run_in_browser);

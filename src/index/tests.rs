@@ -312,7 +312,7 @@ fn damaged_sections_are_refused_without_a_panic() {
             }
         }
     }
-    for count in [0, 69, 64, 71, 1 << 40, usize::MAX] {
+    for count in [0, 69, 64, 71, usize::MAX / 8, usize::MAX] {
         assert_eq!(open(&Shape { count, ..shape }, &sections).unwrap_err().code, Code::CorruptFile, "{count}");
     }
     for dimension in [0, 11, 13, 16, 1 << 31, usize::MAX] {
