@@ -185,3 +185,108 @@ pub fn find_fault(block: &[u8], rows: usize) -> Option<String> {
     let stray = codes.iter().enumerate().any(|(at, &byte)| byte & unused(at % GROUP) != 0);
     stray.then(|| "rows that fill up the block have code bits".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::distance::kernels;
+    use crate::quantize::rotation::draw_signs;
+    use crate::words::random::SplitMix64;
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    /// Errors of estimates in their own standard deviations, and how many lower bounds of
+    /// [`EPSILON`] are above the distance.
+    fn errors(dimension: usize, metric: Metric, seed: u64) -> (Vec<f64>, usize) {
+        let mut random = SplitMix64::new(seed);
+        let mut draw = |rows: usize| -> Vec<f32> {
+            (0..rows * dimension).map(|i| 0.5 + (1.0 + (i % 3) as f32) * random.normal_f32()).collect()
+        };
+        let (data, queries) = (draw(40 * BLOCK_ROWS), draw(20));
+        let rows = MatrixView::new(&data, dimension).unwrap();
+        let rotation = Rotation::new(&draw_signs(dimension, seed), dimension).unwrap();
+        let centroid = centroid(rows);
+        let encoder = Encoder { rotation: &rotation, centroid: &centroid, metric };
+        let size = block_bytes(dimension);
+        let mut blocks = vec![0; 40 * size];
+        for (b, block) in blocks.chunks_exact_mut(size).enumerate() {
+            encoder.encode((b * BLOCK_ROWS..(b + 1) * BLOCK_ROWS).map(|row| rows.row(row)), block);
+            assert_eq!(find_fault(block, BLOCK_ROWS), None);
+        }
+        let (mut query, mut off, mut above) = (Query::default(), Vec::new(), 0);
+        for q in queries.chunks_exact(dimension) {
+            query.prepare(q, &centroid, &rotation, metric);
+            let of = |epsilon| {
+                let (mut bounds, mut hits) = ([[0.0; BLOCK_ROWS]; 40], [0; 40]);
+                (kernels().scan)(&blocks, &query.tables(epsilon), 0.0, &mut bounds, &mut hits);
+                bounds.concat()
+            };
+            let (estimates, bounds) = (of(0.0), of(EPSILON));
+            for (row, x) in rows.iter().enumerate() {
+                let pairs = || x.iter().zip(q).map(|(&x, &q)| (f64::from(x), f64::from(q)));
+                let exact = match metric {
+                    Metric::L2 => pairs().map(|(x, q)| (x - q).powi(2)).sum::<f64>(),
+                    Metric::Ip | Metric::Cosine => -pairs().map(|(x, q)| x * q).sum::<f64>(),
+                };
+                let added = f64::from(query.added());
+                let deviation = f64::from(estimates[row] - bounds[row]) / f64::from(EPSILON);
+                off.push((f64::from(estimates[row]) + added - exact) / deviation);
+                above += usize::from(f64::from(bounds[row]) + added > exact);
+            }
+        }
+        (off, above)
+    }
+
+    #[test]
+    fn estimates_are_unbiased_and_their_bounds_hold_as_stated() {
+        for dimension in [64, 100, 384] {
+            for metric in [Metric::L2, Metric::Ip] {
+                let (off, above) = errors(dimension, metric, 3);
+                let mean = off.iter().sum::<f64>() / off.len() as f64;
+                let spread = (off.iter().map(|x| x * x).sum::<f64>() / off.len() as f64).sqrt();
+                assert!(mean.abs() < 0.1, "{metric} {dimension}: estimates are off by {mean} deviations on average");
+                assert!((0.7..1.1).contains(&spread), "{metric} {dimension}: errors spread over {spread} deviations");
+                // One side of 1.9 standard deviations: 2.9 %.
+                let share = above as f64 / off.len() as f64;
+                assert!((0.001..0.04).contains(&share), "{metric} {dimension}: {share} of the bounds don't hold");
+            }
+        }
+    }
+
+    #[test]
+    fn estimates_are_nearly_exact_in_one_dimension() {
+        let rotation = Rotation::new(&draw_signs(1, 1), 1).unwrap();
+        let data: Vec<f32> = (0..32).map(|i| i as f32 - 16.0).collect();
+        let mut block = vec![0; block_bytes(1)];
+        Encoder { rotation: &rotation, centroid: &[2.0], metric: Metric::L2 }.encode(data.chunks(1), &mut block);
+        let mut query = Query::default();
+        query.prepare(&[5.0], &[2.0], &rotation, Metric::L2);
+        let (mut bounds, mut hits) = ([[0.0; BLOCK_ROWS]], [0]);
+        (kernels().scan)(&block, &query.tables(0.0), 1.0, &mut bounds, &mut hits);
+        for (x, bound) in data.iter().zip(bounds[0]) {
+            let off = bound + query.added() - (x - 5.0).powi(2);
+            assert!(off.abs() < 1e-3 * (x.abs() + 5.0).powi(2), "{x}: {off}");
+        }
+    }
+
+    #[test]
+    fn faults_of_a_block_are_found() {
+        let rotation = Rotation::new(&draw_signs(8, 1), 8).unwrap();
+        let encoder = Encoder { rotation: &rotation, centroid: &[0.0; 8], metric: Metric::L2 };
+        let mut block = vec![0; block_bytes(8)];
+        encoder.encode([[1.0f32; 8], [-2.0; 8]].iter().map(|row| &row[..]), &mut block);
+        assert_eq!(find_fault(&block, 2), None);
+        assert!(find_fault(&block, 1).is_some(), "a row too many");
+        // Of row 0 a NaN, of row 1 a negative error; code bits of rows 2 and 16.
+        for (at, bytes) in [(0, f32::NAN), (4 * (2 * 32 + 1), -1.0f32)].map(|(at, x)| (at, x.to_le_bytes())) {
+            let mut damaged = block.clone();
+            damaged[at..at + 4].copy_from_slice(&bytes);
+            assert!(find_fault(&damaged, 2).is_some(), "factor at {at}");
+        }
+        for (at, bits) in [(2, 1), (0, 0x10)] {
+            let mut damaged = block.clone();
+            damaged[FACTOR_BYTES + at] |= bits;
+            assert!(find_fault(&damaged, 2).is_some(), "code at {at}");
+        }
+    }
+}
