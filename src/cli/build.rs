@@ -122,6 +122,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         (None, IndexType::Flat) => vec![Precision::F32],
         (None, _) => vec![Precision::Int8],
     };
+    refuse_own_input(args)?;
     let mut vectors = vectors::read(&args.vectors, args.dimension, progress)?;
     if args.metric == Metric::Cosine {
         // In place: the build borrows rows that are normalised already, so they are held once.
@@ -225,6 +226,19 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             })
         },
     )
+}
+
+/// A slip of the hand must not replace the vectors by their index.
+fn refuse_own_input(args: &Args) -> Result<()> {
+    let inputs = [Some(&args.vectors), args.metadata.as_ref(), args.card.as_ref()];
+    let Ok(output) = args.output.canonicalize() else { return Ok(()) };
+    match inputs.into_iter().flatten().find(|input| input.canonicalize().is_ok_and(|input| input == output)) {
+        Some(input) => Err(Failure::usage(format!(
+            "{} would be replaced by the index that is built from it; give --output another path",
+            input.display()
+        ))),
+        None => Ok(()),
+    }
 }
 
 /// Writes next to `path` and renames, so that nobody ever sees half a file there.

@@ -89,3 +89,106 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
     }
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::filter::{FieldType, Value};
+    use crate::segment::{Request, Scratch, Sealed};
+    use crate::words::random::SplitMix64;
+    use crate::words::{Blob, Metric, Precision};
+    #[cfg(target_arch = "wasm32")]
+    use wasm_bindgen_test::wasm_bindgen_test as test;
+
+    const ROWS: usize = 150;
+    const DIMENSION: usize = 20;
+
+    /// Multiples of 2⁻⁸, so that every machine starts from the same bits.
+    fn vectors() -> Vec<f32> {
+        let mut random = SplitMix64::new(11);
+        (0..ROWS * DIMENSION).map(|_| (random.below(1024) as f32 - 500.0) / 256.0).collect()
+    }
+
+    fn file(index_type: IndexType, metric: Metric) -> Vec<u8> {
+        let data = vectors();
+        let mut columns = ColumnsBuilder::new([("third", FieldType::VarChar)]).unwrap();
+        (0..ROWS).for_each(|row| columns.push(0, Value::from(["a", "b", "c"][row % 3])).unwrap());
+        let input = Input {
+            rows: MatrixView::new(&data, DIMENSION).unwrap(),
+            index_type,
+            params: BuildParams {
+                metric,
+                precisions: vec![Precision::Int8, Precision::F32],
+                seed: 9,
+                ..BuildParams::default()
+            },
+            keys: PrimaryKeys::Int64((0..ROWS as i64).map(|row| row * row).collect()),
+            columns: Some(columns),
+            fields: None,
+            card: Some("{}".into()),
+        };
+        build(input, &|_, _| {}).unwrap().into_bytes()
+    }
+
+    /// The checksum of a file covers all of it. This runs natively and in a browser: the same input
+    /// and seed give the same bytes on both, and a change of the format can't happen unseen. Bytes
+    /// that change without a new format version must still be read by the readers there are.
+    #[test]
+    fn a_file_is_the_same_on_every_machine() {
+        let expected: [(IndexType, Metric, u64); 9] = [
+            (IndexType::Flat, Metric::L2, 0x656c_a1a8_d0ad_a1fa),
+            (IndexType::Flat, Metric::Ip, 0x937f_33a7_cccf_a837),
+            (IndexType::Flat, Metric::Cosine, 0x48c2_02ab_89dd_f77a),
+            (IndexType::ScanRabitq, Metric::L2, 0x6dbe_602b_a6bd_69ff),
+            (IndexType::ScanRabitq, Metric::Ip, 0xcb50_2423_cde2_e5e1),
+            (IndexType::ScanRabitq, Metric::Cosine, 0xd353_bd2c_81d2_60b6),
+            (IndexType::Hnsw, Metric::L2, 0x44c0_df8e_4ce8_cc98),
+            (IndexType::Hnsw, Metric::Ip, 0xcb5f_2f7c_4d7d_1139),
+            (IndexType::Hnsw, Metric::Cosine, 0xd218_8e06_3d57_fb42),
+        ];
+        let found = expected.map(|(index_type, metric, _)| {
+            let sealed = Sealed::open(Blob::copy_of(&file(index_type, metric)).unwrap()).unwrap();
+            sealed.verify().unwrap();
+            (index_type, metric, sealed.layout().checksum)
+        });
+        assert_eq!(found, expected, "{found:#x?}");
+    }
+
+    #[test]
+    fn what_is_built_finds_its_own_rows() {
+        let data = vectors();
+        for &index_type in IndexType::ALL {
+            let sealed = Sealed::open(Blob::copy_of(&file(index_type, Metric::L2)).unwrap()).unwrap();
+            let mut scratch = Scratch::default();
+            for (row, query) in data.chunks_exact(DIMENSION).enumerate() {
+                let request = Request { filter: Some("third in [\"a\", \"c\"]"), limit: 1, ..Request::new(query) };
+                let hits = sealed.search(&request, &mut scratch).unwrap();
+                assert_eq!(hits[0].row as usize == row, row % 3 != 1, "{index_type} row {row}");
+            }
+        }
+    }
+
+    #[test]
+    fn counts_that_differ_are_refused() {
+        let data = vectors();
+        let input = || Input {
+            rows: MatrixView::new(&data, DIMENSION).unwrap(),
+            index_type: IndexType::Flat,
+            params: BuildParams::default(),
+            keys: PrimaryKeys::RowNumbers,
+            columns: None,
+            fields: None,
+            card: None,
+        };
+        let code = |input: Input<'_>| build(input, &|_, _| {}).err().map(|e| e.code);
+        assert_eq!(code(input()), None);
+        let keys = PrimaryKeys::Int64(vec![1]);
+        assert_eq!(code(Input { keys, ..input() }), Some(Code::InvalidInput));
+        let fields = Some(FieldsWriter::new());
+        assert_eq!(code(Input { fields, ..input() }), Some(Code::InvalidInput));
+        let columns = Some(ColumnsBuilder::new([("a", FieldType::Bool)]).unwrap());
+        assert_eq!(code(Input { columns, ..input() }), Some(Code::InvalidInput));
+        let card = Some(" ".repeat(MAX_CARD_BYTES + 1));
+        assert_eq!(code(Input { card, ..input() }), Some(Code::InvalidInput));
+    }
+}

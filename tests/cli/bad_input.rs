@@ -136,6 +136,10 @@ fn wrong_usage_is_exit_code_2() {
         let ran = shop.run(arguments);
         assert_eq!(ran.code, 2, "{arguments}: {}", ran.err);
     }
+    for output in ["vectors.npy", "./vectors.npy", "rows.jsonl"] {
+        let ran = shop.run(&format!("build vectors.npy --metadata rows.jsonl -o {output}"));
+        ran.failed(2, &["would be replaced"]);
+    }
     shop.run("build vectors.npy -o a.elanus").ok();
     shop.run("search a.elanus [1,2] --limit 0").failed(2, &["INVALID_ARGUMENT", "limit"]);
     shop.run("search a.elanus [1,2] --limit 16385").failed(2, &["16384"]);
