@@ -4,7 +4,8 @@
 2. Start: each token through the full model, projected on the principal axes of the gloss vectors, times SIF weights.
 3. Fit: the token vectors are moved so that the mean over a gloss comes near the full model's vector of that gloss.
    Held-out glosses (5 %, by the seed) take no part in it; evaluate.py measures on them.
-4. int8 with one scale per token, kept in model2vec's `weights`.
+4. Neighbourhoods: gradient descent until a gloss has the same neighbours as under the full model.
+5. int8 with one scale per token, kept in model2vec's `weights`.
 
 Example:
   python tools/distill/distill.py --teacher-dir ../shared/data/wordnet-minilm --out models/wordnet-static
@@ -22,13 +23,14 @@ import tokenizers
 
 import fit
 import held_out
+import neighbourhoods
 import teacher
 import vocabulary
 import wordnet
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 NAME = "wordnet-static"
-REVISION = "1"
+REVISION = "2"
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -41,6 +43,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--sif", type=float, default=1e-3, help="smoothing of the frequency weights (%(default)s)")
     add("--penalty", type=float, default=0.1, help="how strongly a token keeps to its start vector (%(default)s)")
     add("--steps", type=int, default=20, help="steps of conjugate gradients (%(default)s)")
+    add("--epochs", type=int, default=6, help="passes over the glosses for the neighbourhoods (%(default)s)")
+    add("--rate", type=float, default=0.15, help="step size there, relative to the vectors (%(default)s)")
+    add("--temperature", type=float, default=0.05, help="width of a neighbourhood, as a cosine (%(default)s)")
     return parser.parse_args()
 
 
@@ -65,6 +70,7 @@ def main() -> None:
     glosses = [sense.gloss for sense in senses]
     targets = gloss_vectors(full, glosses, options)
     held = set(held_out.held_out_rows(senses, options.seed))
+    # In WordNet's order, which keeps related senses side by side.
     train = [row for row in range(len(senses)) if row not in held]
 
     texts = [text for sense in senses for text in (sense.gloss, *sense.lemmas, *sense.examples)]
@@ -72,13 +78,17 @@ def main() -> None:
     tokenizer_json = vocabulary.write_tokenizer(full.tokenizer, tokens)
     tokenizer = tokenizers.Tokenizer.from_str(tokenizer_json.decode())
 
-    axes = fit.principal_axes(targets[train], options.dimension)
-    targets = targets[train] @ axes
+    full_vectors = targets[train]
+    axes = fit.principal_axes(full_vectors, options.dimension)
+    targets = full_vectors @ axes
     bags = fit.bag_of_tokens(tokenizer, [glosses[row] for row in train])
     start = token_vectors(full, tokens, options) @ axes * fit.frequency_weights(bags, options.sif)[:, None]
     means = bags @ start
     start *= np.float32((means * targets).sum() / (means * means).sum())
     vectors = fit.ridge(bags, targets, start, options.penalty, options.steps)
+    targets /= np.linalg.norm(targets, axis=1, keepdims=True)
+    settings = neighbourhoods.Settings(options.epochs, options.rate, options.temperature, options.seed)
+    vectors = neighbourhoods.align(bags, full_vectors, targets, vectors, settings)
 
     write_model(options, vectors, tokenizer_json)
 
