@@ -77,7 +77,7 @@ const LONG_SUITES = [
     id: "long",
     title: "Tests of the package and the demo that take long",
     needs: ["www", "tarball", "browser"],
-    run: (site) => runNodeTests(site, "tests/long", { minutes: 60 }),
+    run: (site) => runNodeTests(site, "tests/long", { minutes: 120 }),
   },
 ];
 

@@ -1,8 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import os from "node:os";
 import path from "node:path";
 import { ask, fractionIn, run } from "./command.mjs";
-import { cliPath, npm } from "./site.mjs";
+import { cliPath, npm, registrySources } from "./site.mjs";
 import { wasmEnvironment } from "./wasm-environment.mjs";
 import { withWasmTools } from "./wasm-tools.mjs";
 
@@ -60,8 +59,7 @@ export const wasm = stamped({
 
 /** Panic messages name source files: by where they belong, and not by where this machine keeps them. */
 function withoutPaths(site) {
-  const registry = path.join(site.env.CARGO_HOME ?? path.join(os.homedir(), ".cargo"), "registry", "src");
-  return [`--remap-path-prefix=${registry}=`, `--remap-path-prefix=${site.root}=`];
+  return [`--remap-path-prefix=${registrySources(site)}=`, `--remap-path-prefix=${site.root}=`];
 }
 
 /** The native command line tool, which builds the demo's index. */
@@ -124,7 +122,7 @@ export const www = stamped({
   needs: ["dependencies", "pkg", "demo-index"],
 
   async inputs() {
-    return { files: ["www", "models", "pkg", "build/demo", "package-lock.json"], makes: ["www/dist/index.html"] };
+    return { files: ["www", "models", "pkg", "build/demo/words.elanus", "package-lock.json"], makes: ["www/dist/index.html"] };
   },
 
   build: (site, tell) => runScript(site, "build:www", tell),

@@ -32,6 +32,11 @@ export function openSite(env = process.env) {
   };
 }
 
+/** Where cargo unpacks the sources of crates. */
+export function registrySources(site) {
+  return path.join(site.env.CARGO_HOME ?? path.join(os.homedir(), ".cargo"), "registry", "src");
+}
+
 /** rustup puts its programs on PATH only for shells started after it; this finds them at once. */
 function withCargoOnPath(env) {
   const bin = path.join(env.CARGO_HOME ?? path.join(os.homedir(), ".cargo"), "bin");

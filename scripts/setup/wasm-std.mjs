@@ -1,16 +1,20 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { ask, findProgram, fractionIn, run } from "./command.mjs";
 import { canInstall, commandFor, install, isDebian } from "./debian.mjs";
 import { Problem } from "./problem.mjs";
-import { targetDir } from "./site.mjs";
+import { registrySources, targetDir } from "./site.mjs";
 
 const TARGET = "wasm32-unknown-unknown";
 const LINK_NAME = "elanus-wasm";
 const DEBIAN_PACKAGES = ["rustc-web", "cargo-web", "rust-web-src", "lld-19"];
 const DEBIAN_LINKER = "/usr/bin/wasm-ld-19";
 const DEBIAN_LIBRARIES = `/usr/lib/rustlib/${TARGET}/lib`;
+/** Says how the library there was built; change it when that changes, and it is built anew. */
+const RECIPE = "objects with bitcode beside; no path of the machine";
+const RECIPE_FILE = `${DEBIAN_LIBRARIES}/elanus-recipe.txt`;
 
 /** Uses the allocator, and a division that the compiler leaves to its own support library. */
 const PROBE = `#[unsafe(no_mangle)]
@@ -33,16 +37,17 @@ export const wasmStd = {
   async check(site) {
     site.found.wasm = await find(site);
     if (!site.found.wasm) return undefined;
+    await clearStale(site, site.found.wasm);
     return site.found.wasm.toolchain ? `in toolchain ${site.found.wasm.toolchain}` : "in the default toolchain";
   },
 
   async run(site, tell) {
     const refusal = await addWithRustup(site, tell);
-    if (!refusal && (site.found.wasm = await find(site))) return;
+    if (!refusal && (await this.check(site))) return;
 
     if (findProgram("rustup", site.env) && canInstall(site)) {
       await makeFromDebian(site, tell, refusal);
-      if ((site.found.wasm = await find(site))) return;
+      if (await this.check(site)) return;
     }
     throw new Problem(`Rust can't compile to ${TARGET} here.${refusal ? ` rustup said: ${refusal}` : ""}`, { remedy: remedy(site) });
   },
@@ -54,6 +59,7 @@ async function find(site) {
   if (!findProgram("rustup", site.env)) return undefined;
   const linked = { toolchain: LINK_NAME, linker: DEBIAN_LINKER };
   if (!existsSync(DEBIAN_LIBRARIES) || !existsSync(DEBIAN_LINKER)) return undefined;
+  if (canInstall(site) && !(existsSync(RECIPE_FILE) && readFileSync(RECIPE_FILE, "utf8").trim() === RECIPE)) return undefined;
   const toolchains = (await ask("rustup", ["toolchain", "list"], { env: site.env, cwd: site.root })) ?? "";
   if (!toolchains.split(/\s/).includes(LINK_NAME)) await linkDebian(site);
   return (await works(site, linked)) ? linked : undefined;
@@ -115,11 +121,13 @@ async function makeFromDebian(site, tell, refusal) {
     writeFileSync(path.join(folder, "Cargo.toml"), '[package]\nname = "nothing"\nversion = "0.0.0"\nedition = "2021"\n[lib]\npath = "lib.rs"\n');
     writeFileSync(path.join(folder, "lib.rs"), "");
     const env = { ...site.env };
-    for (const name of ["CARGO_ENCODED_RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_TARGET_DIR", "RUSTUP_TOOLCHAIN"]) delete env[name];
+    for (const name of ["RUSTFLAGS", "CARGO_BUILD_RUSTFLAGS", "CARGO_TARGET_DIR", "RUSTUP_TOOLCHAIN"]) delete env[name];
     Object.assign(env, {
       RUSTC: "/usr/bin/rustc",
       RUSTC_BOOTSTRAP: "1", // -Zbuild-std is not stable; this compiler and this source are of one version
-      RUSTFLAGS: "-C embed-bitcode=yes", // objects for the linker, and beside them bitcode for our link-time optimisation
+      // Objects for the linker, and beside them bitcode for our link-time optimisation; and where the
+      // library's dependencies lie on this machine is nobody's business who loads the module.
+      CARGO_ENCODED_RUSTFLAGS: ["-Cembed-bitcode=yes", `--remap-path-prefix=${registrySources(site)}=/rust/deps`].join("\x1f"),
       CARGO_TERM_PROGRESS_WHEN: "always",
       CARGO_TERM_PROGRESS_WIDTH: "60",
     });
@@ -137,14 +145,30 @@ async function makeFromDebian(site, tell, refusal) {
     for (const name of readdirSync(built)) {
       if (name.endsWith(".rlib") && !name.startsWith("libnothing")) copyFileSync(path.join(built, name), path.join(DEBIAN_LIBRARIES, name));
     }
+    writeFileSync(RECIPE_FILE, `${RECIPE}\n`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
-  // cargo knows a library by its compiler's version: what was built with the old one would be mixed with the new.
+  await linkDebian(site);
+}
+
+/**
+ * cargo knows a standard library by its compiler's version only. If the library was made anew, what
+ * was compiled with the last one would be mixed with it, and fail to link: it is removed.
+ */
+async function clearStale(site, { toolchain }) {
+  const env = toolchain ? { ...site.env, RUSTUP_TOOLCHAIN: toolchain } : site.env;
+  const libraries = await ask("rustc", ["--print", "target-libdir", "--target", TARGET], { env, cwd: site.root });
+  const sum = createHash("sha256").update(libraries);
+  for (const name of readdirSync(libraries).sort()) sum.update(`\0${name} ${statSync(path.join(libraries, name)).mtimeMs}`);
+  const identity = sum.digest("hex");
+  const record = path.join(site.build, "wasm-std");
+  if (existsSync(record) && readFileSync(record, "utf8") === identity) return;
   for (const folder of [path.join(targetDir(site), TARGET), path.join(site.build, "lint-target")]) {
     rmSync(folder, { recursive: true, force: true });
   }
-  await linkDebian(site);
+  mkdirSync(site.build, { recursive: true });
+  writeFileSync(record, identity);
 }
 
 async function linkDebian(site) {

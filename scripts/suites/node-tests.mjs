@@ -11,9 +11,9 @@ const REPORTER = new URL("count-reporter.mjs", import.meta.url).href;
 /**
  * Runs the *.test.mjs files of a folder with node:test.
  *
- * @param {{ minutes?: number }} [limits] how long one test may take
+ * @param {{ minutes?: number }} [limits] how long one file may take, and so each test in it
  */
-export async function runNodeTests(site, folder, { minutes = 5 } = {}) {
+export async function runNodeTests(site, folder, { minutes = 20 } = {}) {
   const full = path.join(site.root, folder);
   const files = existsSync(full) ? readdirSync(full).filter((name) => name.endsWith(".test.mjs")).sort() : [];
   if (files.length === 0) {
