@@ -4,6 +4,7 @@ Each request is answered by one line: {"result": ...} or {"error": "..."}. Searc
 each; the few microseconds that a Python call costs are part of it, as a call from JavaScript is part of ours.
 """
 
+import importlib.metadata
 import json
 import pathlib
 import sys
@@ -144,8 +145,11 @@ class Server:
         self.base = self.queries = None
 
     def versions(self):
-        return {"python": sys.version.split()[0], "hnswlib": hnswlib.__version__ if hasattr(hnswlib, "__version__") else "0.8.0",
-                "faiss": f"{faiss.__version__} ({faiss.get_compile_options().strip()})"}
+        return {
+            "python": sys.version.split()[0],
+            "hnswlib": importlib.metadata.version("hnswlib"),
+            "faiss": f"{faiss.__version__} ({faiss.get_compile_options().strip()})",
+        }
 
     def use_dataset(self, folder, dimension, queries):
         folder = pathlib.Path(folder)
