@@ -90,7 +90,7 @@ fn text(object: &JsValue, name: &str) -> String {
 /// What was thrown must be `{ code, message }` and no more than that.
 fn code<T>(result: Result<T, JsValue>) -> String {
     let error = result.err().expect("this must be refused");
-    assert_eq!(Object::keys(&error.clone().unchecked_into()).length(), 2);
+    assert_eq!(Object::keys(error.unchecked_ref::<Object>()).length(), 2);
     assert!(text(&error, "message").len() > 20);
     text(&error, "code")
 }
@@ -128,7 +128,7 @@ fn searches_answer_what_the_core_answers() {
 fn a_description_is_a_plain_object() {
     let handle = open(&file(IndexType::Hnsw, Metric::Ip, PrimaryKeys::RowNumbers));
     let description = handle.describe().unwrap();
-    let names = Object::keys(&description.clone().unchecked_into());
+    let names = Object::keys(description.unchecked_ref::<Object>());
     assert_eq!(names.join(","), "count,dimension,metric,indexType,card");
     assert_eq!(Reflect::get(&description, &"count".into()).unwrap(), ROWS as u32);
     assert_eq!(Reflect::get(&description, &"dimension".into()).unwrap(), DIMENSION as u32);
