@@ -5,6 +5,8 @@ import { wasmEnvironment } from "../setup/wasm-environment.mjs";
 import { one, sum } from "./counts.mjs";
 import { wasmTargets } from "./rust.mjs";
 
+const LOCK_FILES = ["package-lock.json", "benches/package-lock.json"];
+
 /** Formatting, lints and documentation; each command counts as one test. */
 export async function runLints(site) {
   const native = { env: site.env, cwd: site.root };
@@ -15,7 +17,7 @@ export async function runLints(site) {
     await wasmLint(site),
     [["doc", "--no-deps", "--all-features", "--locked"], doc],
   ];
-  let counts = one(lockIsPlain(site));
+  let counts = one(locksArePlain(site));
   for (const [args, options] of commands) {
     const { code } = await runInView("cargo", args, options);
     counts = sum(counts, one(code === 0));
@@ -38,10 +40,16 @@ async function wasmLint(site) {
 }
 
 /** A lock file that names addresses works only where those are reached. */
-function lockIsPlain(site) {
-  const { packages } = JSON.parse(readFileSync(path.join(site.root, "package-lock.json"), "utf8"));
-  const named = Object.entries(packages).filter(([, entry]) => entry.resolved && !entry.link);
-  process.stdout.write(`package-lock.json: ${named.length === 0 ? "names no address" : `${named.length} packages name an address, such as ${named[0][0]}`}\n`);
-  if (named.length > 0) process.stdout.write("Set omit-lockfile-registry-resolved=true (.npmrc has it) and make the lock file anew.\n");
-  return named.length === 0;
+function locksArePlain(site) {
+  const named = LOCK_FILES.flatMap((file) => {
+    const { packages } = JSON.parse(readFileSync(path.join(site.root, file), "utf8"));
+    return Object.entries(packages).flatMap(([name, entry]) => (entry.resolved && !entry.link ? [`${file}: ${name}`] : []));
+  });
+  if (named.length === 0) {
+    process.stdout.write(`${LOCK_FILES.join(" and ")} name no address.\n`);
+    return true;
+  }
+  process.stdout.write(`An address is named for ${named.length} packages, such as ${named[0]}.\n`);
+  process.stdout.write("Make the lock file anew with omit-lockfile-registry-resolved=true, which .npmrc sets.\n");
+  return false;
 }
