@@ -139,7 +139,10 @@ function isProgressBar(line) {
   return /^\s*(Building|Fetch|Compiling) \[/.test(line);
 }
 
-/** Without this a Ctrl-C would leave compilers running behind the prompt. */
+// Ended by a signal, node would leave without its exit handlers. A Ctrl-C reaches the children by itself.
+process.once("SIGTERM", () => process.exit(143));
+
+/** Without this, ending these scripts would leave compilers running behind them. */
 function endWithParent(child) {
   const end = () => child.kill();
   process.once("exit", end);
