@@ -27,7 +27,7 @@ Metadata is JSON Lines: line n is an object that describes vector n. Its fields 
 that a filter can compare (booleans, numbers, and texts of up to 128 bytes, unless --fields says otherwise)
 can be filtered by.
 
-The same input, options and seed give the same file, byte for byte, on any machine.";
+The same input, options and seed give the same file, byte for byte, on any 64-bit machine.";
 
 /// Build an index file from vectors.
 #[derive(Debug, clap::Args)]
