@@ -33,7 +33,7 @@ export async function plot({ title, count, dimension, rows }, limit) {
     data: { values: shown.map((value) => ({ ...value, miss: Math.max(1 - value.recall, BEST_MISS) })) },
     encoding,
     layer: [
-      { mark: { type: "line", strokeWidth: 1.5 }, encoding: { order: { field: "micros", type: "quantitative" } } },
+      { mark: { type: "line", strokeWidth: 1.5 }, encoding: { order: { field: "recall", type: "quantitative" } } },
       {
         mark: { type: "point", filled: true, size: 45 },
         encoding: { shape: { field: "place", type: "nominal", title: "where", sort: places } },
