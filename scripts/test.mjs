@@ -47,12 +47,6 @@ const SUITES = [
     run: (site) => runNodeTests(site, "tests/package"),
   },
   {
-    id: "embed",
-    title: "Text to vector",
-    needs: ["pkg"],
-    run: (site) => runNodeTests(site, "tests/js"),
-  },
-  {
     id: "bench",
     title: "The benchmark, on little data",
     needs: ["pkg", "cli", "browser"],
