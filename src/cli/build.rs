@@ -166,6 +166,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 precisions,
                 ef_construction: args.ef_construction,
                 seed: args.seed,
+                ..BuildParams::default()
             },
             keys: metadata.keys,
             columns: metadata.columns,

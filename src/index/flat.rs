@@ -1,16 +1,15 @@
 //! Exact search: every allowed row is compared.
 
-use super::params::{BuildParams, Progress, SearchParams};
+use super::params::{BuildParams, Progress};
+use super::query;
 use super::rows::{self, Rows};
 use super::sections::{Built, Sections, Shape};
-use super::{Scratch, query};
-use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Result};
+use crate::words::{Blob, Error, MatrixView, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A `FLAT` index.
 #[derive(Debug, Clone)]
 pub struct Flat {
-    shape: Shape,
     rows: Rows,
 }
 
@@ -36,14 +35,7 @@ impl Flat {
     /// # Errors
     /// `CORRUPT_FILE`.
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
-        let rows = Rows::open(shape, sections)?;
-        if rows.is_absent() {
-            return Err(Error::new(
-                Code::CorruptFile,
-                format!("a {} index needs rows, but the file has none; it is damaged", IndexType::Flat),
-            ));
-        }
-        Ok(Flat { shape: *shape, rows })
+        Ok(Flat { rows: Rows::open(shape, sections)?.needed()? })
     }
 
     /// Checks every number.
@@ -54,31 +46,8 @@ impl Flat {
         self.rows.verify()
     }
 
-    /// What the header says.
-    pub fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
     /// The rows.
     pub fn rows(&self) -> &Rows {
         &self.rows
-    }
-
-    /// The nearest allowed rows.
-    ///
-    /// # Errors
-    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`.
-    pub fn search(
-        &self,
-        query: &[f32],
-        params: &SearchParams,
-        allow: Option<&Bitmap>,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Hit>> {
-        params.check()?;
-        self.rows.prepare(query, &mut scratch.query)?;
-        scratch.top.reset(params.limit);
-        self.rows.search(&scratch.query, allow, &mut scratch.top)?;
-        Ok(scratch.hits())
     }
 }

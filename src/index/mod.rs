@@ -54,15 +54,6 @@ impl Default for Scratch {
     }
 }
 
-impl Scratch {
-    /// What the search left in `top`, nearest first.
-    pub(crate) fn hits(&mut self) -> Vec<Hit> {
-        let mut hits = Vec::with_capacity(self.top.len());
-        self.top.drain_sorted(&mut hits);
-        hits
-    }
-}
-
 impl Index {
     /// The sections of an index of this type.
     ///
@@ -107,10 +98,15 @@ impl Index {
 
     /// What the header says.
     pub fn shape(&self) -> &Shape {
+        self.rows().shape()
+    }
+
+    /// The rows that distances are computed from; of a scan there may be none.
+    pub fn rows(&self) -> &Rows {
         match self {
-            Index::Flat(index) => index.shape(),
-            Index::Scan(index) => index.shape(),
-            Index::Hnsw(index) => index.shape(),
+            Index::Flat(index) => index.rows(),
+            Index::Scan(index) => index.rows(),
+            Index::Hnsw(index) => index.rows(),
         }
     }
 
@@ -126,11 +122,18 @@ impl Index {
         allow: Option<&Bitmap>,
         scratch: &mut Scratch,
     ) -> Result<Vec<Hit>> {
+        params.check()?;
+        let rows = self.rows();
+        rows.prepare(query, &mut scratch.query)?;
+        scratch.top.reset(params.limit);
         match self {
-            Index::Flat(index) => index.search(query, params, allow, scratch),
-            Index::Scan(index) => index.search(query, params, allow, scratch),
-            Index::Hnsw(index) => index.search(query, params, allow, scratch),
+            Index::Scan(index) if !params.exact => index.search(params, allow, scratch)?,
+            Index::Hnsw(index) if !params.exact => index.search(params, allow, scratch)?,
+            _ => rows.search(&scratch.query, allow, &mut scratch.top)?,
         }
+        let mut hits = Vec::with_capacity(scratch.top.len());
+        scratch.top.drain_sorted(&mut hits);
+        Ok(hits)
     }
 
     /// [`Self::search`] for each query.

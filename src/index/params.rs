@@ -12,6 +12,8 @@ pub struct SearchParams {
     /// Scan: how many candidates are compared exactly, at least `limit`; 0 trusts the codes alone
     /// and gives estimated distances. `None` takes as many as the error bound asks for.
     pub rerank: Option<usize>,
+    /// Lists: how many are looked into. `None` leaves it to the index.
+    pub nprobe: Option<usize>,
     /// Compare every row exactly: in f32 if the file has such rows, else in int8, and then exact
     /// means that no row was passed over.
     pub exact: bool,
@@ -19,7 +21,7 @@ pub struct SearchParams {
 
 impl Default for SearchParams {
     fn default() -> Self {
-        SearchParams { limit: 10, ef: None, rerank: None, exact: false }
+        SearchParams { limit: 10, ef: None, rerank: None, nprobe: None, exact: false }
     }
 }
 
@@ -45,13 +47,21 @@ pub struct BuildParams {
     pub precisions: Vec<Precision>,
     /// HNSW: how many candidates an insertion keeps. More make a better graph and a longer build.
     pub ef_construction: usize,
+    /// Lists: how many the rows are parted into, at most. `None` takes as many as suit their number.
+    pub nlist: Option<usize>,
     /// Seeds every random choice: the same rows and seed give the same bytes.
     pub seed: u64,
 }
 
 impl Default for BuildParams {
     fn default() -> Self {
-        BuildParams { metric: Metric::Cosine, precisions: vec![Precision::Int8], ef_construction: 200, seed: 0 }
+        BuildParams {
+            metric: Metric::Cosine,
+            precisions: vec![Precision::Int8],
+            ef_construction: 200,
+            nlist: None,
+            seed: 0,
+        }
     }
 }
 

@@ -60,6 +60,25 @@ impl Rows {
         })
     }
 
+    /// The rows, for an index that can't do without them.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if there are none.
+    pub fn needed(self) -> Result<Self> {
+        if self.is_absent() {
+            let index_type = self.shape.index_type;
+            return Err(Error::corrupt(format!(
+                "a {index_type} index needs rows, but the file has none; it is damaged or incomplete"
+            )));
+        }
+        Ok(self)
+    }
+
+    /// What the header says.
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
     /// Checks every number.
     ///
     /// # Errors

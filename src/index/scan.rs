@@ -169,37 +169,18 @@ impl Scan {
         self.rows.verify()
     }
 
-    /// What the header says.
-    pub fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
     /// The rows that candidates are compared with; a file may have none.
     pub fn rows(&self) -> &Rows {
         &self.rows
     }
 
-    /// The nearest allowed rows.
-    ///
-    /// # Errors
-    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`; `INVALID_ARGUMENT` for an exact search where there
-    /// are no rows.
-    pub fn search(
-        &self,
-        query: &[f32],
-        params: &SearchParams,
-        allow: Option<&Bitmap>,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Hit>> {
-        params.check()?;
-        self.rows.prepare(query, &mut scratch.query)?;
+    /// Leaves the nearest allowed rows in `scratch.top`.
+    pub(super) fn search(&self, params: &SearchParams, allow: Option<&Bitmap>, scratch: &mut Scratch) -> Result<()> {
         let allowed = allow.map_or(self.shape.count, Bitmap::count);
-        scratch.top.reset(params.limit);
-        if params.exact || (allowed <= FEW && params.rerank.is_none() && !self.rows.is_absent()) {
-            self.rows.search(&scratch.query, allow, &mut scratch.top)?;
-            return Ok(scratch.hits());
-        }
         let Scratch { query, top, scan, .. } = scratch;
+        if allowed <= FEW && params.rerank.is_none() && !self.rows.is_absent() {
+            return self.rows.search(query, allow, top);
+        }
         scan.query.prepare(query.floats(), self.centroid(), &self.rotation, self.shape.metric);
         match params.rerank {
             None if !self.rows.is_absent() => self.search_by_bound(params.limit, allow, query, top, scan),
@@ -215,7 +196,7 @@ impl Scan {
                 }
             }
         }
-        Ok(scratch.hits())
+        Ok(())
     }
 
     /// Leaves the `count` rows of the smallest estimates in `scan.candidates`, nearest first.

@@ -4,7 +4,7 @@ use super::fields::FieldsWriter;
 use super::keys::PrimaryKeys;
 use super::sealed::MAX_CARD_BYTES;
 use crate::filter::ColumnsBuilder;
-use crate::format::{FileWriter, Header, Kind};
+use crate::format::{FileWriter, Header, Kind, Section};
 use crate::index::{BuildParams, Index, Progress};
 use crate::words::{Code, Error, IndexType, MatrixView, Result};
 
@@ -73,19 +73,8 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
         }
         file.section(Kind::FIELDS, fields.finish());
     }
-    let sections = Index::build(index_type, rows, &params, progress)?;
-    for (kind, bytes) in [
-        (Kind::ROTATION, sections.rotation),
-        (Kind::CENTROIDS, sections.centroids),
-        (Kind::DIRECTORY, sections.lists),
-        (Kind::CODES, sections.codes),
-        (Kind::ROWS_I8, sections.rows_i8),
-        (Kind::ROWS_F32, sections.rows_f32),
-        (Kind::GRAPH, sections.graph),
-    ] {
-        if let Some(bytes) = bytes {
-            file.section(kind, bytes);
-        }
+    for Section { kind, bytes } in Index::build(index_type, rows, &params, progress)?.into_sections() {
+        file.section(kind, bytes);
     }
     Ok(file)
 }

@@ -77,20 +77,7 @@ impl Sealed {
         let file = FileReader::open(file)?;
         let header = *file.header();
         let count = header.count as usize;
-        let shape =
-            Shape { index_type: header.index_type, metric: header.metric, count, dimension: header.dimension as usize };
-        let index = Index::open(
-            &shape,
-            &Sections {
-                rotation: file.section(Kind::ROTATION),
-                centroids: file.section(Kind::CENTROIDS),
-                lists: file.section(Kind::DIRECTORY),
-                codes: file.section(Kind::CODES),
-                rows_i8: file.section(Kind::ROWS_I8),
-                rows_f32: file.section(Kind::ROWS_F32),
-                graph: file.section(Kind::GRAPH),
-            },
-        )?;
+        let index = Index::open(&Shape::from(&header), &Sections::of(&file))?;
         Ok(Sealed {
             card: card(file.section(Kind::CARD))?,
             keys: Keys::open(file.section(Kind::KEYS), header.count)?,
@@ -155,7 +142,7 @@ impl Sealed {
         }
         let Scratch { index, filtered } = scratch;
         let allow = self.allowed(request, filtered)?;
-        let params = SearchParams { limit, ef, rerank, exact };
+        let params = SearchParams { limit, ef, rerank, exact, ..SearchParams::default() };
         self.index.search(query, &params, allow.as_deref(), index)
     }
 

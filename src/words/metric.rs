@@ -73,7 +73,7 @@ named!(Precision, "precision", Int8 => "int8", F32 => "f32");
 impl Metric {
     /// The metric of a code in a file.
     pub fn from_code(code: u8) -> Result<Self> {
-        from_code(Self::ALL, code, "metric")
+        from_code(Self::ALL.iter().copied().find(|&metric| metric as u8 == code), code, "metric")
     }
 
     /// What callers see for an internal distance. Inside the crate smaller is always nearer: L2 is
@@ -90,12 +90,12 @@ impl Metric {
 impl IndexType {
     /// The index type of a code in a file.
     pub fn from_code(code: u8) -> Result<Self> {
-        from_code(Self::ALL, code, "index type")
+        from_code(Self::ALL.iter().copied().find(|&index_type| index_type as u8 == code), code, "index type")
     }
 }
 
-fn from_code<T: Copy>(all: &[T], code: u8, what: &str) -> Result<T> {
-    all.get(usize::from(code)).copied().ok_or_else(|| {
+fn from_code<T>(found: Option<T>, code: u8, what: &str) -> Result<T> {
+    found.ok_or_else(|| {
         Error::new(
             Code::UnsupportedFormat,
             format!("{what} code {code} is not known to this version of elanus; update it, or rebuild the file"),

@@ -18,7 +18,7 @@ use super::params::{BuildParams, Progress, SearchParams};
 use super::query;
 use super::rows::{self, Rows};
 use super::sections::{Built, Sections, Shape, required};
-use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Precision, Result, TopK};
+use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Precision, Result, TopK};
 use graph::Graph;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use walk::{Goal, walk};
@@ -79,13 +79,7 @@ impl Hnsw {
     /// # Errors
     /// `CORRUPT_FILE`.
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
-        let rows = Rows::open(shape, sections)?;
-        if rows.is_absent() {
-            return Err(Error::new(
-                Code::CorruptFile,
-                format!("a {} index needs rows, but the file has none; it is damaged", IndexType::Hnsw),
-            ));
-        }
+        let rows = Rows::open(shape, sections)?.needed()?;
         let graph = Graph::open(required(&sections.graph, "a graph", IndexType::Hnsw)?, shape.count)?;
         Ok(Hnsw { shape: *shape, rows, graph })
     }
@@ -99,48 +93,33 @@ impl Hnsw {
         self.graph.verify()
     }
 
-    /// What the header says.
-    pub fn shape(&self) -> &Shape {
-        &self.shape
-    }
-
     /// The rows.
     pub fn rows(&self) -> &Rows {
         &self.rows
     }
 
-    /// The nearest allowed rows. As many as there are, up to the limit, however few are allowed:
+    /// Leaves the nearest allowed rows in `scratch.top`. As many as there are, up to the limit, however few are allowed:
     /// where a walk would be dearer than comparing the allowed rows one by one, or misses some of
     /// them, they are compared one by one.
     ///
     /// # Errors
-    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`.
-    pub fn search(
-        &self,
-        query: &[f32],
-        params: &SearchParams,
-        allow: Option<&Bitmap>,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Hit>> {
-        params.check()?;
+    /// `INVALID_ARGUMENT`.
+    pub(super) fn search(&self, params: &SearchParams, allow: Option<&Bitmap>, scratch: &mut Scratch) -> Result<()> {
         if params.ef == Some(0) {
             return Err(Error::argument("ef is 0; it is at least 1, and at least limit is used"));
         }
-        self.rows.prepare(query, &mut scratch.query)?;
-        scratch.top.reset(params.limit);
         let count = self.shape.count;
         let allowed = allow.map_or(count, |allow| allow.count().min(count));
         let ef = params.ef.unwrap_or(DEFAULT_EF).max(params.limit).min(count);
-        if !params.exact && walk_pays(count, allowed, ef) {
+        if walk_pays(count, allowed, ef) {
             let goal = Goal { ef, allow, budget: if allowed < count { 2 * allowed } else { usize::MAX } };
             self.walk(&goal, scratch);
             if scratch.top.len() >= params.limit.min(allowed) {
-                return Ok(scratch.hits());
+                return Ok(());
             }
             scratch.top.reset(params.limit);
         }
-        self.rows.search(&scratch.query, allow, &mut scratch.top)?;
-        Ok(scratch.hits())
+        self.rows.search(&scratch.query, allow, &mut scratch.top)
     }
 
     /// Walks, and leaves the best in `scratch.top`: nothing if the budget was too small.

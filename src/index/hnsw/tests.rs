@@ -1,9 +1,10 @@
 use super::extract::Fields;
 use super::graph::{Graph, Layer, write};
 use super::*;
+use crate::index::Index;
 use crate::words::bytes::as_bytes;
 use crate::words::random::SplitMix64;
-use crate::words::{Metric, Precision};
+use crate::words::{Code, Metric, Precision};
 use serde::Serialize;
 use std::sync::Mutex;
 #[cfg(target_arch = "wasm32")]
@@ -23,7 +24,7 @@ fn clustered(random: &mut SplitMix64, count: usize, dimension: usize) -> Vec<f32
 }
 
 fn params(metric: Metric, precisions: &[Precision]) -> BuildParams {
-    BuildParams { metric, precisions: precisions.to_vec(), ef_construction: 60, seed: 7 }
+    BuildParams { metric, precisions: precisions.to_vec(), ef_construction: 60, seed: 7, ..BuildParams::default() }
 }
 
 fn build<'a>(data: &'a [f32], dimension: usize, params: &BuildParams) -> (Shape, Built<'a>) {
@@ -39,16 +40,20 @@ fn index(data: &[f32], dimension: usize, params: &BuildParams) -> Hnsw {
     index
 }
 
+fn try_search(index: &Hnsw, query: &[f32], params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>> {
+    Index::Hnsw(index.clone()).search(query, params, allow, &mut Scratch::default())
+}
+
 fn search(index: &Hnsw, query: &[f32], limit: usize, ef: usize, allow: Option<&Bitmap>) -> Vec<Hit> {
     let params = SearchParams { limit, ef: Some(ef), ..SearchParams::default() };
-    let hits = index.search(query, &params, allow, &mut Scratch::default()).unwrap();
+    let hits = try_search(index, query, &params, allow).unwrap();
     assert!(hits.is_sorted_by(|a, b| a.order(b).is_lt()), "{hits:?}");
     hits
 }
 
 fn exact(index: &Hnsw, query: &[f32], limit: usize, allow: Option<&Bitmap>) -> Vec<Hit> {
     let params = SearchParams { limit, exact: true, ..SearchParams::default() };
-    index.search(query, &params, allow, &mut Scratch::default()).unwrap()
+    try_search(index, query, &params, allow).unwrap()
 }
 
 /// How many of the hits are as near as the exact ones.
@@ -104,7 +109,9 @@ fn few_rows_are_all_found() {
         index.rows.prepare(&query, &mut scratch.query).unwrap();
         scratch.top.reset(count);
         index.walk(&Goal { ef: count, allow: None, budget: usize::MAX }, &mut scratch);
-        assert_eq!(scratch.hits(), exact(&index, &query, count.max(1), None), "{count} rows walked");
+        let mut walked = Vec::new();
+        scratch.top.drain_sorted(&mut walked);
+        assert_eq!(walked, exact(&index, &query, count.max(1), None), "{count} rows walked");
     }
 }
 
@@ -187,7 +194,7 @@ fn wrong_parameters_are_refused() {
     }
     let index = index(&[1.0, 2.0], 2, &params(Metric::L2, &BOTH));
     let none = SearchParams { ef: Some(0), ..SearchParams::default() };
-    let error = index.search(&[1.0, 2.0], &none, None, &mut Scratch::default()).unwrap_err();
+    let error = try_search(&index, &[1.0, 2.0], &none, None).unwrap_err();
     assert_eq!(error.code, Code::InvalidArgument);
 }
 
@@ -268,7 +275,7 @@ fn a_search_survives_any_graph() {
     let half = Bitmap::from_fn(count, |row| row % 3 != 0);
     let mut try_graph = |bytes: &[u8]| {
         blobs.graph = Some(Blob::copy_of(bytes).unwrap());
-        let Ok(index) = Hnsw::open(&shape, &blobs) else { return };
+        let Ok(index) = Index::open(&shape, &blobs) else { return };
         opened += 1;
         let _ = index.verify();
         for allow in [None, Some(&half)] {
