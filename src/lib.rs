@@ -10,6 +10,7 @@
 //! | [`quantize`] | rotation, 1-bit codes, 8-bit rows |
 //! | [`index`] | the nearest rows: flat, scan |
 //! | [`filter`] | an expression over typed columns → the rows for which it is true |
+//! | [`foreign`] | index files of other libraries, read as they are |
 //! | [`segment`] | a sealed segment: an index with its keys, columns and stored fields |
 //! | `web` | what JavaScript calls; in WebAssembly builds only |
 //!
@@ -17,6 +18,7 @@
 
 pub mod distance;
 pub mod filter;
+pub mod foreign;
 pub mod format;
 pub mod index;
 pub mod quantize;

@@ -1,0 +1,65 @@
+//! What every index starts with after its tag.
+//!
+//! ```text
+//! dimension   i32
+//! count       i64
+//! two i64 that mean nothing
+//! trained     u8
+//! metric      i32
+//! argument    f32, only if metric > 1
+//! ```
+
+use crate::foreign::Measure;
+use crate::foreign::reader::Reader;
+use crate::words::{Code, Error, Result};
+
+/// Faiss takes no more dimensions than this.
+const MAX_DIMENSION: usize = 1 << 20;
+
+/// Shape and metric of an index.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) struct Head {
+    pub(super) dimension: usize,
+    pub(super) count: usize,
+    pub(super) measure: Measure,
+}
+
+impl Head {
+    /// The head of an index of floats.
+    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self> {
+        let (dimension, count) = (reader.size32()?, reader.size()?);
+        reader.span(16)?;
+        let trained = reader.bool()?;
+        let measure = measure(reader)?;
+        if dimension == 0 || dimension > MAX_DIMENSION || u32::try_from(count).is_err() {
+            return Err(reader.corrupt(format!("{count} vectors of {dimension} dimensions")));
+        }
+        if !trained {
+            return Err(Error::new(
+                Code::UnsupportedFormat,
+                "the Faiss index was saved before it was trained, so it has nothing to search; train it, add vectors, \
+                 and save it again",
+            ));
+        }
+        Ok(Head { dimension, count, measure })
+    }
+}
+
+fn measure(reader: &mut Reader<'_>) -> Result<Measure> {
+    let metric = reader.i32()?;
+    let argument = if metric > 1 { reader.f32()? } else { 0.0 };
+    Ok(match metric {
+        0 => Measure::Ip,
+        1 => Measure::L2,
+        2 => Measure::L1,
+        3 => Measure::Linf,
+        4 => Measure::Lp(argument),
+        20 => Measure::Canberra,
+        21 => Measure::BrayCurtis,
+        22 => Measure::JensenShannon,
+        23 => Measure::Jaccard,
+        24 => Measure::NanEuclidean,
+        25 => Measure::Gower,
+        other => return Err(reader.corrupt(format!("the metric {other}"))),
+    })
+}

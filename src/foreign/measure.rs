@@ -1,0 +1,117 @@
+//! The distances of other libraries.
+
+use crate::distance;
+
+/// How another library measures nearness. Internal distances are smaller for what is nearer.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Measure {
+    /// Squared Euclidean distance.
+    L2,
+    /// Inner product; larger is nearer.
+    Ip,
+    /// Sum of absolute differences.
+    L1,
+    /// Largest absolute difference.
+    Linf,
+    /// Sum of absolute differences to the power of this.
+    Lp(f32),
+    /// Sum of `|a − b| / (|a| + |b|)`.
+    Canberra,
+    /// `Σ|a − b| / Σ|a + b|`.
+    BrayCurtis,
+    /// Jensen-Shannon divergence of two distributions.
+    JensenShannon,
+    /// `Σ min(a, b) / Σ max(a, b)`; larger is nearer.
+    Jaccard,
+    /// Squared Euclidean distance over the places where neither is NaN, scaled to all of them.
+    NanEuclidean,
+    /// Gower's distance: numbers in 0..=1, categories as negative integers.
+    Gower,
+    /// Number of bits that differ.
+    Hamming,
+}
+
+impl Measure {
+    /// The name that users see.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Measure::L2 => "L2",
+            Measure::Ip => "IP",
+            Measure::L1 => "L1",
+            Measure::Linf => "LINF",
+            Measure::Lp(_) => "LP",
+            Measure::Canberra => "CANBERRA",
+            Measure::BrayCurtis => "BRAY_CURTIS",
+            Measure::JensenShannon => "JENSEN_SHANNON",
+            Measure::Jaccard => "JACCARD",
+            Measure::NanEuclidean => "NAN_EUCLIDEAN",
+            Measure::Gower => "GOWER",
+            Measure::Hamming => "HAMMING",
+        }
+    }
+
+    /// Whether the library's own distance is larger for what is nearer.
+    pub const fn larger_is_nearer(self) -> bool {
+        matches!(self, Measure::Ip | Measure::Jaccard)
+    }
+
+    /// What the library answers for an internal distance.
+    pub fn to_public(self, internal: f32) -> f32 {
+        // 0.0 - x rather than -x: an internal 0 must not come out as -0.
+        if self.larger_is_nearer() { 0.0 - internal } else { internal }
+    }
+
+    /// Internal distance of two vectors of floats of one length. Hamming is for bits.
+    #[inline]
+    pub fn between(self, a: &[f32], b: &[f32]) -> f32 {
+        let pairs = || a.iter().zip(b).map(|(&a, &b)| (a, b));
+        match self {
+            Measure::L2 => distance::l2(a, b),
+            Measure::Ip => -distance::dot(a, b),
+            Measure::L1 => pairs().map(|(a, b)| (a - b).abs()).sum(),
+            Measure::Linf => pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
+            Measure::Lp(p) => pairs().map(|(a, b)| (a - b).abs().powf(p)).sum(),
+            Measure::Canberra => pairs().map(|(a, b)| (a - b).abs() / (a.abs() + b.abs())).sum(),
+            Measure::BrayCurtis => {
+                let (apart, together) =
+                    pairs().fold((0.0, 0.0), |(d, s), (a, b)| (d + (a - b).abs(), s + (a + b).abs()));
+                apart / together
+            }
+            Measure::JensenShannon => {
+                let part = |x: f32, m: f32| -x * (m / x).ln();
+                0.5 * pairs().map(|(a, b)| part(a, 0.5 * (a + b)) + part(b, 0.5 * (a + b))).sum::<f32>()
+            }
+            Measure::Jaccard => {
+                let (least, most) = pairs().fold((0.0, 0.0), |(l, m), (a, b)| (l + a.min(b), m + a.max(b)));
+                -(least / most)
+            }
+            Measure::NanEuclidean => nan_euclidean(a, b),
+            Measure::Gower => gower(a, b),
+            Measure::Hamming => pairs().filter(|(a, b)| a != b).count() as f32,
+        }
+    }
+}
+
+fn nan_euclidean(a: &[f32], b: &[f32]) -> f32 {
+    let both = a.iter().zip(b).filter(|(a, b)| !a.is_nan() && !b.is_nan());
+    let (sum, present) = both.fold((0.0, 0usize), |(sum, n), (a, b)| (sum + (a - b) * (a - b), n + 1));
+    if present == 0 { f32::NAN } else { a.len() as f32 / present as f32 * sum }
+}
+
+/// Places where one vector holds a number and the other a category make the distance NaN; places
+/// with a NaN don't count.
+fn gower(a: &[f32], b: &[f32]) -> f32 {
+    let (mut sum, mut counted) = (0.0, 0usize);
+    for (&a, &b) in a.iter().zip(b) {
+        if a.is_nan() || b.is_nan() {
+            continue;
+        }
+        sum += match (a >= 0.0, b >= 0.0) {
+            (true, true) => (a - b).abs(),
+            (false, false) => f32::from(a != b),
+            _ => return f32::NAN,
+        };
+        counted += 1;
+    }
+    if counted == 0 { f32::NAN } else { sum / counted as f32 }
+}

@@ -1,0 +1,3 @@
+//! Files of other libraries, with the libraries' own answers.
+
+mod answers;
