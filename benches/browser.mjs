@@ -15,13 +15,13 @@ export class Browser {
     mkdirSync(bench, { recursive: true });
     // Imported here: it may have been installed a moment ago, and whoever asks for help needn't have it.
     const { chromium } = await import("playwright-core");
-    const server = await host({ page: PAGE, pkg: path.join(site.root, "pkg"), bench });
+    const server = await host({ page: PAGE, pkg: path.join(site.root, "pkg"), bench, modules: path.join(site.root, "benches/node_modules") });
     const process = await chromium.launch({
       executablePath: site.found.chromium,
       args: browserArguments(site.root).filter((argument) => !argument.startsWith("--headless")),
     });
     const page = await process.newPage();
-    const browser = new Browser(server, process, page, bench);
+    const browser = new Browser(site, server, process, page, bench);
     page.on("pageerror", (error) => (browser.failure ??= error));
     const { exports } = JSON.parse(readFileSync(path.join(site.root, "pkg/package.json"), "utf8"));
     await page.goto(`${server.origin}/page/index.html?package=${encodeURIComponent(entry(exports))}`);
@@ -32,7 +32,9 @@ export class Browser {
     return browser;
   }
 
-  constructor(server, process, page, folder) {
+  constructor(site, server, process, page, folder) {
+    this.site = site;
+    this.peers = [];
     this.server = server;
     this.process = process;
     this.page = page;
@@ -54,8 +56,33 @@ export class Browser {
     return this.#call("search", name, options, first, last);
   }
 
-  closeAll() {
-    return this.#call("closeAll");
+  /** Another engine, by its module in page/peers/, in a tab of its own. */
+  async peer(module) {
+    // A context of its own gets a process of its own, and so its own memory.
+    const context = await this.process.newContext();
+    this.peers.push(context);
+    const page = await context.newPage();
+    page.setDefaultTimeout(0);
+    let failure;
+    page.on("pageerror", (error) => (failure ??= error));
+    page.on("crash", () => (failure ??= new Error("the tab crashed")));
+    await page.goto(`${this.server.origin}/page/peer.html?module=${module}`);
+    await page.waitForFunction(() => globalThis.bench, undefined, { timeout: 30_000 }).catch(() => {
+      throw new Error(`it doesn't load: ${failure?.message ?? "no reason was given"}`);
+    });
+    const call = (method, ...args) => page.evaluate(([method, args]) => globalThis.bench[method](...args), [method, args]);
+    const address = (folder, name) => this.#address(path.join(folder, name));
+    return {
+      build: ({ folder, dimension, queries }, options) =>
+        call("build", [address(folder, "base.f32"), address(folder, "queries.f32"), dimension, queries], options),
+      search: (...args) => call("search", ...args),
+      memory: () => call("memory"),
+    };
+  }
+
+  async closeAll() {
+    await Promise.all(this.peers.splice(0).map((context) => context.close()));
+    await this.#call("closeAll");
   }
 
   async close() {

@@ -60,10 +60,12 @@ function summary({ runner, ms, found, wanted, fault, queries }, { count }, limit
     recall,
     p50: at(0.5),
     p95: at(0.95),
+    p99: at(0.99),
     mean: sorted.reduce((sum, x) => sum + x, 0) / sorted.length,
     queries,
     ...runner.about,
-    bytesPerVector: runner.about.bytes / count,
+    peer: runner.peer,
+    bytesPerVector: runner.about.bytes === undefined ? undefined : runner.about.bytes / count,
     wrong: fault ?? low,
   };
 }

@@ -1,4 +1,4 @@
-"""hnswlib and Faiss, one thread each, driven by lines of JSON on standard input.
+"""hnswlib, Faiss and usearch, one thread each, driven by lines of JSON on standard input.
 
 Each request is answered by one line: {"result": ...} or {"error": "..."}. Searches take one query at a time and time
 each; the few microseconds that a Python call costs are part of it, as a call from JavaScript is part of ours.
@@ -14,10 +14,13 @@ import traceback
 import faiss
 import hnswlib
 import numpy as np
+import usearch
+import usearch.index
 
-LINKS = 32
+LINKS = 16
 EF_CONSTRUCTION = 200
 SEED = 42
+GRAPH = f"M {LINKS}, efC {EF_CONSTRUCTION}"
 
 
 class Hnswlib:
@@ -44,6 +47,28 @@ class Hnswlib:
     def search(self, query, limit):
         ids, distances = self.index.knn_query(query, k=limit, num_threads=1)
         return ids[0], 1 - distances[0]
+
+
+class Usearch:
+    """usearch's graph. Its ef is the index's own, so it is set before each turn."""
+
+    settings = [{"ef": ef} for ef in (10, 20, 40, 80, 160, 320)]
+    floor = 0.3
+
+    def build(self, base, file):
+        index = usearch.index.Index(ndim=base.shape[1], metric="ip", dtype="f32", connectivity=LINKS, expansion_add=EF_CONSTRUCTION)
+        index.add(np.arange(len(base)), base, threads=1)
+        index.save(file)
+
+    def load(self, base, file):
+        self.index = usearch.index.Index.restore(file)
+
+    def prepare(self, setting):
+        self.index.expansion_search = setting["ef"]
+
+    def search(self, query, limit):
+        found = self.index.search(query[0], limit, threads=1)
+        return found.keys, 1 - found.distances
 
 
 class Faiss:
@@ -132,8 +157,9 @@ class FaissIvfRabitq(FaissIvf):
 
 ENGINES = {
     "Faiss Flat": FaissFlat,
-    "hnswlib HNSW": Hnswlib,
-    "Faiss HNSW": FaissHnsw,
+    f"hnswlib HNSW ({GRAPH})": Hnswlib,
+    f"usearch HNSW ({GRAPH})": Usearch,
+    f"Faiss HNSW ({GRAPH})": FaissHnsw,
     "Faiss IVF-PQ FastScan": FaissIvfPqFastScan,
     "Faiss IVF-RaBitQ FastScan": FaissIvfRabitq,
 }
@@ -148,6 +174,7 @@ class Server:
         return {
             "python": sys.version.split()[0],
             "hnswlib": importlib.metadata.version("hnswlib"),
+            "usearch": f"{usearch.__version__}",
             "faiss": f"{faiss.__version__} ({faiss.get_compile_options().strip()})",
         }
 

@@ -12,10 +12,11 @@ const BENCHES = "benches";
  *
  * @returns {Promise<string | undefined>} the environment's Python, unless it isn't wanted
  */
-export async function installPeers(site, { native, datasets }, log) {
+export async function installPeers(site, { native, datasets, peers }, log) {
   const needsData = datasets.includes("glove-100") || datasets.includes("wordnet-minilm");
-  // Data sets are the optional ones: a smoke run does without their 120 MB.
-  await installPackages(site, needsData, log);
+  const needsEngines = peers.some((name) => name !== "javascript");
+  // Data sets and other engines are the optional ones: a smoke run does without their 200 MB.
+  await installPackages(site, needsData || needsEngines, log);
   return native ? python(site, "requirements.txt", log) : undefined;
 }
 

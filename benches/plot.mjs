@@ -21,7 +21,7 @@ export async function plot({ title, count, dimension, rows }, limit) {
       axis: { values: [0.5, 0.2, 0.1, 0.05, 0.02, 0.01, 0.005, 0.002, 0.001, BEST_MISS], labelExpr: `(datum.value <= ${BEST_MISS} ? '≥ ' : '') + format(1 - datum.value, '.4~f')` },
     },
     y: { field: "micros", type: "quantitative", title: "µs a query (median)", scale: { type: "log", nice: true } },
-    color: { field: "engine", type: "nominal", title: "engine", sort: engines, scale: { scheme: "tableau10" } },
+    color: { field: "engine", type: "nominal", title: "engine", sort: engines, scale: { scheme: "tableau20" } },
     detail: { field: "place" },
   };
   const { spec } = compile({

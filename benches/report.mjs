@@ -21,7 +21,7 @@ function markdown(report) {
   const about = Object.entries(machine).map(([key, value]) => `${key} ${value}`).join("; ");
   const parts = [
     `# Benchmark of ${report.when.slice(0, 10)}`,
-    `One thread each. recall@${report.limit} against exact search in f64, ties counted by distance. Times are of one query at a time, called from JavaScript (Elanus, in Chromium) or Python (native), over ${report.rounds} rounds in short turns among all settings. Build times are of one thread, from the run that built the index; opening is from memory (Elanus, every checksum verified) or from a file (native).`,
+    `One thread each. recall@${report.limit} against exact search in f64, ties counted by distance. Times are of one query at a time, called from JavaScript (Elanus, in Chromium) or Python (native), over ${report.rounds} rounds in short turns among all settings. Build times are of one thread, from the run that built the index; opening is from memory (Elanus, every checksum verified) or from a file (native). "MB held" is WebAssembly memory for Elanus; for others it is that and what the tab holds in JavaScript.`,
     `Machine: ${about}.`,
   ];
   for (const dataset of report.datasets) {
@@ -58,8 +58,8 @@ function fastest({ rows }) {
   return table;
 }
 
-function everything({ rows }, { limit }) {
-  const head = ["engine", "where", "setting", `recall@${limit}`, "p50 µs", "p95 µs", "bytes a vector", "MB", "build s", "open ms", "first answer ms", ""];
+function everything({ rows, failed }, { limit }) {
+  const head = ["engine", "where", "setting", `recall@${limit}`, "p50 µs", "p95 µs", "p99 µs", "bytes a vector", "MB", "MB held", "build s", "open ms", "first answer ms", ""];
   const cells = rows.map((row) => [
     row.engine,
     row.place,
@@ -67,14 +67,21 @@ function everything({ rows }, { limit }) {
     row.recall.toFixed(4),
     micros(row.p50),
     micros(row.p95),
-    row.bytesPerVector.toFixed(0),
-    (row.bytes / 1e6).toFixed(1),
-    row.buildSeconds.toFixed(1),
-    row.openMs.toFixed(0),
-    row.firstAnswerMs?.toFixed(0) ?? "–",
+    micros(row.p99),
+    figure(row.bytesPerVector),
+    figure(row.bytes / 1e6, 1),
+    figure(row.heldBytes / 1e6, 1),
+    figure(row.buildSeconds, 1),
+    figure(row.openMs),
+    figure(row.firstAnswerMs),
     row.wrong ? `WRONG: ${row.wrong}` : "",
   ]);
-  return [head, ...cells];
+  const broken = failed.map(({ engine, place, reason }) => [engine, place, ...head.slice(2, -1).map(() => "–"), `FAILED: ${reason}`]);
+  return [head, ...cells, ...broken];
+}
+
+function figure(number, digits = 0) {
+  return Number.isFinite(number) ? number.toFixed(digits) : "–";
 }
 
 function micros(ms) {

@@ -15,6 +15,7 @@ import { Files } from "./files.mjs";
 import { measure } from "./measure.mjs";
 import { Native } from "./native.mjs";
 import { installPeers } from "./peers.mjs";
+import { PEER_MODULES, peerRunners, peerVersions } from "./browser-peers.mjs";
 import { browserRunners, nativeRunners } from "./runners.mjs";
 import { writeReport } from "./report.mjs";
 import { nearest } from "./truth.mjs";
@@ -24,9 +25,10 @@ const LIMIT = 10;
 
 const HELP = `Usage: npm run bench [-- options]
 
-Measures every index type of the built npm package in Chromium, next to hnswlib and Faiss on the same machine in the
-same run, one thread each: recall@${LIMIT} against exact search, time a query, build time, bytes. Installs and builds what is
-missing. Built indexes are kept in build/bench, so a second run is much shorter; build times are those of the run that
+Measures every index type of the built npm package in Chromium, next to other engines on the same machine in the same
+run, one thread each: hnswlib, Faiss and usearch natively, and what else runs in a browser. Recall@${LIMIT} against exact
+search, time a query, build time, bytes, memory. Installs and builds what is missing. Built indexes are kept in
+build/bench (not those that only a browser can build), so a second run is shorter; build times are those of the run that
 built them.
 
 Options:
@@ -34,7 +36,10 @@ Options:
   --queries N      queries a data set; default 500
   --rounds N       how often each query is timed in each setting; default 3
   --out FOLDER     where the report goes; default benches/results/<date>
-  --no-native      without hnswlib and Faiss
+  --no-native      without hnswlib, Faiss and usearch
+  --peers A,B      other engines in the browser: ${PEER_MODULES.join(", ")}; default: all. They
+                   build their indexes anew in each run, which takes half an hour
+  --no-peers       without those
   --quick          a smoke run: 5,000 synthetic vectors, 100 queries, one round
   -h, --help       this text
 
@@ -55,6 +60,8 @@ function readOptions() {
       rounds: { type: "string" },
       out: { type: "string" },
       "no-native": { type: "boolean", default: false },
+      peers: { type: "string" },
+      "no-peers": { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
       help: { type: "boolean", short: "h", default: false },
     },
@@ -69,6 +76,11 @@ function readOptions() {
   if (unknown.length > 0) {
     throw new Problem(`No data set is called ${unknown.join(", ")}.`, { remedy: `Choose from ${Object.keys(DATASETS).join(", ")}.` });
   }
+  const peers = values["no-peers"] ? [] : (values.peers?.split(",") ?? PEER_MODULES);
+  const strange = peers.filter((name) => !PEER_MODULES.includes(name));
+  if (strange.length > 0) {
+    throw new Problem(`No engine is called ${strange.join(", ")}.`, { remedy: `Choose from ${PEER_MODULES.join(", ")}.` });
+  }
   const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   return {
     datasets,
@@ -76,6 +88,7 @@ function readOptions() {
     rounds: count("rounds", values.rounds ?? (quick ? "1" : "3")),
     out: path.resolve(values.out ?? path.join(HERE, "results", stamp)),
     native: !values["no-native"],
+    peers,
   };
 }
 
@@ -108,16 +121,18 @@ async function benchDataset(name, context) {
   log(`exact neighbours: ${duration((performance.now() - began) / 1000)}`);
   await browser.useDataset(dataset);
   await native?.useDataset(dataset);
+  const peers = await peerRunners({ dataset, browser, limit: LIMIT, modules: options.peers, log });
   const runners = [
     ...(await browserRunners({ dataset, files, browser, limit: LIMIT, log })),
     ...(native ? await nativeRunners({ dataset, files, native, limit: LIMIT, log }) : []),
+    ...peers.runners,
   ];
   const loadBefore = os.loadavg()[0];
   const rows = await measure({ runners, dataset, truth, limit: LIMIT, rounds: options.rounds, log });
   await browser.closeAll();
   await native?.closeAll();
   const { title, source, count, dimension, queries, hash } = dataset;
-  return { name, title, source, count, dimension, queries, hash, load: [loadBefore, os.loadavg()[0]], rows };
+  return { name, title, source, count, dimension, queries, hash, load: [loadBefore, os.loadavg()[0]], rows, failed: peers.failed };
 }
 
 async function main() {
@@ -134,7 +149,7 @@ async function main() {
     const context = { site, options, browser, native, files, log };
     const datasets = [];
     for (const name of options.datasets) datasets.push(await benchDataset(name, context));
-    const versions = { chromium: browser.version, ...(native ? await native.versions() : {}) };
+    const versions = { chromium: browser.version, ...(native ? await native.versions() : {}), ...(options.peers.length > 0 ? peerVersions(site) : {}) };
     const report = { when: began.toISOString(), limit: LIMIT, rounds: options.rounds, machine: { ...machine(site), ...versions }, datasets };
     process.stdout.write(await writeReport(report, options.out));
     const wrong = answerRates(report);

@@ -65,7 +65,7 @@ export async function browserRunners({ dataset, files, browser, limit, log }) {
       const opened = await browser.open(name, file, thread);
       log(`${name}: open in ${opened.openMs.toFixed(0)} ms`);
       const { openMs, firstAnswerMs, wasmBytes } = opened;
-      const about = { bytes, buildSeconds, openMs, firstAnswerMs, wasmBytes };
+      const about = { bytes, buildSeconds, openMs, firstAnswerMs, heldBytes: wasmBytes };
       for (const { setting, options, floor } of wanted) {
         const run = (first, last) => browser.search(name, { limit, ...options }, first, last);
         runners.push({ engine, setting, place: `Chromium, ${thread}`, floor, tolerance, about, run });
@@ -81,7 +81,7 @@ export async function nativeRunners({ dataset, files, native, limit, log }) {
   for (const { engine, reason } of missing) log(`${engine}: left out, this Faiss doesn't have it (${reason})`);
   const versions = await native.versions();
   for (const { engine, settings, floor } of found) {
-    const key = [engine, versions.hnswlib, versions.faiss];
+    const key = [engine, versions.hnswlib, versions.faiss, versions.usearch];
     const { file, bytes, buildSeconds } = await files.kept(dataset, key, engine, (into) => native.build(engine, into));
     const { openMs } = await native.load(engine, file);
     const about = { bytes, buildSeconds, openMs };

@@ -19,7 +19,7 @@ function bench(...args) {
 test("a smoke run measures every index type and finds every answer right", async (t) => {
   const out = mkdtempSync(path.join(tmpdir(), "elanus-bench-"));
   t.after(() => rmSync(out, { recursive: true, force: true }));
-  const { code, stdout, stderr } = await bench("--quick", "--no-native", "--out", out);
+  const { code, stdout, stderr } = await bench("--quick", "--no-native", "--peers", "javascript", "--out", out);
   assert.equal(code, 0, stderr);
   const { datasets } = JSON.parse(readFileSync(path.join(out, "results.json"), "utf8"));
   const { rows } = datasets[0];
