@@ -1,11 +1,14 @@
-//! Kernels for WebAssembly's 128-bit SIMD, without the relaxed instructions (those may differ from
-//! host to host).
+//! Kernels for WebAssembly's 128-bit SIMD. A build with relaxed SIMD uses of it what gives the same
+//! bits on every host.
 
 use super::Kernels;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, GROUPS_IN_A_BYTE, LookupTables};
 use core::arch::wasm32::*;
 
-pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_i8, scan };
+/// The instructions that this build was made with.
+const NAME: &str = if cfg!(target_feature = "relaxed-simd") { "relaxed-simd" } else { "simd128" };
+
+pub static KERNELS: Kernels = Kernels { name: NAME, dot, l2, dot_i8, scan };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -80,24 +83,36 @@ fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[
 }
 
 /// The sums of rows 0..8, 8..16, 16..24 and 24..32 as `u16x8`.
+///
+/// The inner loop has a body of two groups and nothing else on purpose. Unrolled further, or over
+/// two blocks at once, it needs more registers than x86 has, and an engine then spills the sums.
 #[inline(always)]
 fn table_sums(codes: &[u8], tables: &[u8]) -> [v128; 4] {
+    assert!(codes.len() == tables.len() && codes.len().is_multiple_of(2 * GROUP));
     let mask = u8x16_splat(15);
     let zero = u8x16_splat(0);
     let low_byte = u16x8_splat(0xFF);
     // Of rows 0..16 and 16..32: even rows, odd rows.
     let mut sums = [zero; 4];
-    let step = GROUPS_IN_A_BYTE * GROUP;
-    let mut at = 0;
-    while at < codes.len() {
-        let end = (at + step).min(codes.len());
+    let (mut code, mut table) = (codes.as_ptr(), tables.as_ptr());
+    let mut left = codes.len();
+    while left > 0 {
+        let some = left.min(GROUPS_IN_A_BYTE * GROUP);
+        left -= some;
+        // SAFETY: `some` more bytes are left of both slices, which are of one length.
+        let stop = unsafe { table.add(some) };
         let (mut low, mut high) = (zero, zero);
-        while at < end {
-            let code = load(codes, at);
-            let table = load(tables, at);
-            low = u8x16_add(low, u8x16_swizzle(table, v128_and(code, mask)));
-            high = u8x16_add(high, u8x16_swizzle(table, v128_and(u16x8_shr(code, 4), mask)));
-            at += GROUP;
+        while table < stop {
+            for group in 0..2 {
+                // SAFETY: both slices and every part of them hold an even number of groups, so two
+                // are left wherever one is; `v128_load` takes any alignment.
+                let (code, table) =
+                    unsafe { (v128_load(code.add(group * GROUP).cast()), v128_load(table.add(group * GROUP).cast())) };
+                low = u8x16_add(low, select(table, v128_and(code, mask)));
+                high = u8x16_add(high, select(table, v128_and(u16x8_shr(code, 4), mask)));
+            }
+            // SAFETY: as above; at the end it is one past the last byte.
+            (code, table) = unsafe { (code.add(2 * GROUP), table.add(2 * GROUP)) };
         }
         sums[0] = u16x8_add(sums[0], v128_and(low, low_byte));
         sums[1] = u16x8_add(sums[1], u16x8_shr(low, 8));
@@ -110,6 +125,16 @@ fn table_sums(codes: &[u8], tables: &[u8]) -> [v128; 4] {
         u16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(sums[2], sums[3]),
         u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[2], sums[3]),
     ]
+}
+
+/// The entries that 16 indices below 16 select. For such indices the relaxed instruction is as
+/// strict as the other, and saves an engine the two that catch larger ones.
+#[inline(always)]
+fn select(table: v128, indices: v128) -> v128 {
+    #[cfg(target_feature = "relaxed-simd")]
+    return u8x16_relaxed_swizzle(table, indices);
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    return u8x16_swizzle(table, indices);
 }
 
 /// Fills `bounds` and says which of them are below the threshold.
