@@ -41,8 +41,23 @@ export interface MemoryUsage {
 
 /** Options of {@link Index.search}. */
 export interface SearchOptions {
-  /** How many hits at most: 1 to 16,384. Default 10. */
+  /** How many hits at most (with `groupByField`: how many groups): 1 to 16,384, together with `offset`. Default 10. */
   limit?: number;
+  /** How many of the nearest hits (or groups) are passed over. Default 0. */
+  offset?: number;
+  /** Only hits nearer than this distance. L2: `distance < radius`; COSINE and IP: `distance > radius`. */
+  radius?: number;
+  /** With `radius`: only hits that aren't nearer than this. L2: `distance >= rangeFilter`; COSINE and IP: `distance <= rangeFilter`. */
+  rangeFilter?: number;
+  /** Only the nearest `groupSize` hits with the same value in this field, which filters can name: a Bool, an Int64 or a VarChar. */
+  groupByField?: string;
+  /** How many hits of a group at most, from 1 on. Default 1. */
+  groupSize?: number;
+  /**
+   * Look on until each group has `groupSize` hits or there are no more. By default a search ends when there are `limit`
+   * groups, and a group has those of its hits that came before.
+   */
+  strictGroupSize?: boolean;
   /** Only rows for which this is true, in Milvus's grammar: `'pos == "noun" and year > 1990'`. */
   filter?: string;
   /** Stored fields to return with each hit; `['*']` for all. Default none. */
@@ -62,9 +77,27 @@ export interface SearchOptions {
   model?: ModelSource;
 }
 
+/** Options of {@link Index.searchIterator}: those of a search that say what is found, but no offset and no groups. */
+export interface IteratorOptions
+  extends Pick<
+    SearchOptions,
+    'filter' | 'outputFields' | 'exact' | 'radius' | 'rangeFilter' | 'rerank' | 'ef' | 'signal' | 'model'
+  > {
+  /** How many hits come at once: 1 to 16,384. Default 1,000. */
+  batchSize?: number;
+  /** How many hits come altogether, at most; there is no upper bound. Default all. */
+  limit?: number;
+}
+
 /** The part of the search options that the engine needs, checked and with defaults filled in. */
 export interface SearchPlan {
   readonly limit: number;
+  readonly offset: number;
+  readonly radius: number | undefined;
+  readonly rangeFilter: number | undefined;
+  readonly groupByField: string | undefined;
+  readonly groupSize: number | undefined;
+  readonly strictGroupSize: boolean;
   readonly filter: string | undefined;
   readonly exact: boolean;
   readonly rerank: number | undefined;
@@ -102,6 +135,12 @@ export interface Engine {
   load(source: Source, options: LoadOptions): Promise<Description>;
   /** `queries` holds whole vectors, one after the other; it may be detached by the call. */
   search(queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]>;
+  /** Begins an iteration over the hits of one query, at most `limit` of them, and returns its number. */
+  iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): Promise<number>;
+  /** The next `plan.limit` hits of an iteration; fewer only at its end. */
+  advance(iteration: number, signal: AbortSignal | undefined): Promise<Hit[]>;
+  /** Forgets an iteration. */
+  endIteration(iteration: number): Promise<void>;
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Promise<Entity[]>;
   memory(): Promise<MemoryUsage>;
   close(): void;

@@ -1,5 +1,5 @@
 export type { Card, FieldInfo, ModelCard, ModelSource } from './card.js';
-export type { Entity, Hit, Key, MemoryUsage, Progress, SearchOptions } from './engine.js';
+export type { Entity, Hit, IteratorOptions, Key, MemoryUsage, Progress, SearchOptions } from './engine.js';
 export { ElanusError, type ErrorCode } from './errors.js';
 export { open, type IndexSource, type OpenOptions } from './open.js';
 export type { Vector } from './options.js';

@@ -1,4 +1,4 @@
-import type { Bindings, IndexHandle, Loader } from '../../build/glue/glue.js';
+import type { Bindings, IndexHandle, IterationHandle, Loader } from '../../build/glue/glue.js';
 import { createGlue } from '../../build/glue/glue.js';
 import type { Description, Engine, Entity, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
 import { ElanusError, fromPlain, type PlainError } from './errors.js';
@@ -22,6 +22,8 @@ export class LocalEngine implements Engine, Sink {
   #written = 0;
   /** A view on the query buffer, made anew when memory has grown. */
   #query: Float32Array = new Float32Array(0);
+  readonly #iterations = new Map<number, { readonly handle: IterationHandle; readonly outputFields: SearchPlan['outputFields'] }>();
+  #lastIteration = 0;
   #closed: ElanusError | undefined;
   /** Searches wait for each other here: they share the query buffer and the prepared options. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -109,6 +111,33 @@ export class LocalEngine implements Engine, Sink {
     return this.#inTurn(run);
   }
 
+  iterate(query: Float32Array, { outputFields, ...options }: SearchPlan, limit: number | undefined): Promise<number> {
+    return this.#inTurn(async () => {
+      const handle = this.#call((index) => {
+        index.prepare(options);
+        this.#write(index, query);
+        return index.iterate(limit);
+      });
+      this.#iterations.set(++this.#lastIteration, { handle, outputFields });
+      return this.#lastIteration;
+    });
+  }
+
+  advance(iteration: number, signal: AbortSignal | undefined): Promise<Hit[]> {
+    return this.#inTurn(async () => {
+      signal?.throwIfAborted();
+      const found = this.#call((index) => index.advance(this.#iterations.get(iteration)!.handle));
+      return this.#hits(found, this.#iterations.get(iteration)!.outputFields);
+    });
+  }
+
+  endIteration(iteration: number): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#call(() => this.#iterations.get(iteration)?.handle.free());
+      this.#iterations.delete(iteration);
+    });
+  }
+
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Promise<Entity[]> {
     return this.#inTurn(async () => {
       const found = this.#call((handle) => handle.find([...keys]));
@@ -133,6 +162,7 @@ export class LocalEngine implements Engine, Sink {
     // Everything that reaches the instance goes, so that its memory can be collected.
     this.#loader = undefined;
     this.#handle = undefined;
+    this.#iterations.clear();
     this.#query = new Float32Array(0);
     this.#bindings = undefined as never;
     this.#memory = undefined as never;
@@ -140,12 +170,22 @@ export class LocalEngine implements Engine, Sink {
 
   #searchOne(query: Float32Array, outputFields: readonly string[] | '*' | undefined): Hit[] {
     const found = this.#call((handle) => {
-      if (this.#query.buffer !== this.#memory.buffer) {
-        this.#query = new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length);
-      }
-      this.#query.set(query);
+      this.#write(handle, query);
       return handle.search();
     });
+    return this.#hits(found, outputFields);
+  }
+
+  /** Puts a query where the index looks for it. */
+  #write(handle: IndexHandle, query: Float32Array): void {
+    if (this.#query.buffer !== this.#memory.buffer) {
+      this.#query = new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length);
+    }
+    this.#query.set(query);
+  }
+
+  /** What the last search left, with keys and fields. */
+  #hits(found: number, outputFields: readonly string[] | '*' | undefined): Hit[] {
     const distances = this.#call((handle) =>
       new Float32Array(this.#memory.buffer, handle.distances_pointer() >>> 0, found).slice(),
     );

@@ -1,6 +1,6 @@
 import { ElanusError, invalid } from './errors.js';
 import type { Card, ModelSource } from './card.js';
-import type { Key, SearchOptions, SearchPlan } from './engine.js';
+import type { IteratorOptions, Key, SearchOptions, SearchPlan } from './engine.js';
 
 /** What a query may be: floats, or anything that holds numbers in order. */
 export type Vector = Float32Array | Float64Array | readonly number[];
@@ -23,19 +23,63 @@ export function knownOnly<T extends object>(given: T | undefined, names: readonl
   return given;
 }
 
-const SEARCH_OPTIONS = ['limit', 'filter', 'outputFields', 'exact', 'rerank', 'ef', 'signal', 'model'] as const;
+const WHAT_IS_FOUND = ['filter', 'outputFields', 'exact', 'radius', 'rangeFilter', 'rerank', 'ef', 'signal', 'model'] as const;
+const SEARCH_OPTIONS = ['limit', 'offset', 'groupByField', 'groupSize', 'strictGroupSize', ...WHAT_IS_FOUND] as const;
+const ITERATOR_OPTIONS = ['batchSize', 'limit', ...WHAT_IS_FOUND] as const;
+const DEFAULT_BATCH = 1000;
 
-/** Checks the options of a search against the index's card. */
-export function planSearch(
-  given: SearchOptions | undefined,
-  card: Card,
-): { plan: SearchPlan; signal: AbortSignal | undefined; model: ModelSource | undefined } {
+/** What a search is to do, and what concerns this side of it only. */
+export interface Planned {
+  readonly plan: SearchPlan;
+  readonly signal: AbortSignal | undefined;
+  readonly model: ModelSource | undefined;
+}
+
+/** Checks the options of a search against the index. */
+export function planSearch(given: SearchOptions | undefined, card: Card, metric: Metric): Planned {
   const o = knownOnly(given, SEARCH_OPTIONS, 'search');
+  const limit = whole(o.limit, 'limit', 1, MAX_LIMIT) ?? 10;
+  const offset = whole(o.offset, 'offset', 0, MAX_LIMIT - 1) ?? 0;
+  if (offset + limit > MAX_LIMIT) {
+    throw invalid(`offset ${offset} and limit ${limit} are more than ${MAX_LIMIT} together; searchIterator comes further`);
+  }
+  if (o.groupByField === undefined) {
+    for (const name of ['groupSize', 'strictGroupSize'] as const) {
+      if (o[name] !== undefined) throw invalid(`${name} is about groups: give groupByField, too, or leave it out`);
+    }
+  } else if (typeof o.groupByField !== 'string') {
+    throw invalid(`groupByField must be the name of a field, not ${describe(o.groupByField)}`);
+  }
+  const groupSize = whole(o.groupSize, 'groupSize', 1, Math.floor(MAX_LIMIT / (offset + limit)));
+  const strictGroupSize = flag(o.strictGroupSize, 'strictGroupSize') ?? false;
+  return planned(o, { limit, offset, groupByField: o.groupByField, groupSize, strictGroupSize }, card, metric);
+}
+
+/** Checks the options of an iteration against the index. */
+export function planIteration(
+  given: IteratorOptions | undefined,
+  card: Card,
+  metric: Metric,
+): Planned & { readonly limit: number | undefined } {
+  const o = knownOnly(given, ITERATOR_OPTIONS, 'searchIterator');
+  const batchSize = whole(o.batchSize, 'batchSize', 1, MAX_LIMIT) ?? DEFAULT_BATCH;
+  const limit = whole(o.limit, 'limit', 1, Number.MAX_SAFE_INTEGER);
+  const none = { offset: 0, groupByField: undefined, groupSize: undefined, strictGroupSize: false };
+  return { ...planned(o, { limit: batchSize, ...none }, card, metric), limit };
+}
+
+function planned(
+  o: Pick<SearchOptions, (typeof WHAT_IS_FOUND)[number]>,
+  extent: Pick<SearchPlan, 'limit' | 'offset' | 'groupByField' | 'groupSize' | 'strictGroupSize'>,
+  card: Card,
+  metric: Metric,
+): Planned {
   if (o.filter !== undefined && (typeof o.filter !== 'string' || o.filter.length > MAX_FILTER_CHARS)) {
     throw invalid(`filter must be a string of at most ${MAX_FILTER_CHARS} characters`);
   }
   const plan: SearchPlan = {
-    limit: whole(o.limit, 'limit', 1, MAX_LIMIT) ?? 10,
+    ...extent,
+    ...ring(o, metric),
     filter: o.filter?.trim() || undefined,
     exact: flag(o.exact, 'exact') ?? false,
     rerank: whole(o.rerank, 'rerank', 0, 1_000_000),
@@ -43,6 +87,34 @@ export function planSearch(
     outputFields: checkFields(o.outputFields, card),
   };
   return { plan, signal: checkSignal(o.signal), model: checkModelShape(o.model) };
+}
+
+type Metric = 'L2' | 'IP' | 'COSINE';
+
+function ring(
+  { radius, rangeFilter, rerank }: Pick<SearchOptions, 'radius' | 'rangeFilter' | 'rerank'>,
+  metric: Metric,
+): Pick<SearchPlan, 'radius' | 'rangeFilter'> {
+  for (const [name, value] of [['radius', radius], ['rangeFilter', rangeFilter]] as const) {
+    if (value !== undefined && (typeof value !== 'number' || !Number.isFinite(Math.fround(value)))) {
+      throw invalid(`${name} must be a finite number, a distance, not ${describe(value)}`);
+    }
+  }
+  if (radius === undefined) {
+    if (rangeFilter !== undefined) throw invalid('rangeFilter is the inner edge of a ring and needs radius, the outer one: give both');
+    return { radius, rangeFilter };
+  }
+  if (rerank !== undefined) {
+    throw invalid('a search within a radius compares as many rows as the error bound asks for; leave out rerank');
+  }
+  if (rangeFilter !== undefined && (metric === 'L2' ? rangeFilter >= radius : rangeFilter <= radius)) {
+    throw invalid(
+      metric === 'L2'
+        ? `rangeFilter ${rangeFilter} must be less than radius ${radius}: hits are those with rangeFilter <= distance < radius for L2`
+        : `rangeFilter ${rangeFilter} must be greater than radius ${radius}: hits are those with radius < distance <= rangeFilter for ${metric}`,
+    );
+  }
+  return { radius, rangeFilter };
 }
 
 export function checkFields(given: readonly string[] | undefined, card: Card): readonly string[] | '*' | undefined {

@@ -15,6 +15,9 @@ export interface Methods {
   write(bytes: Uint8Array): void;
   finish(total: number, verify: boolean): Description;
   search(queries: Float32Array, plan: SearchPlan): Hit[][];
+  iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): number;
+  advance(iteration: number): Hit[];
+  endIteration(iteration: number): void;
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Entity[];
   memory(): MemoryUsage;
 }

@@ -73,6 +73,18 @@ export class RemoteEngine implements Engine, Sink {
     return this.#call('search', [queries, plan], { signal, transfer: [queries.buffer] });
   }
 
+  iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): Promise<number> {
+    return this.#call('iterate', [query, plan, limit], { transfer: [query.buffer] });
+  }
+
+  advance(iteration: number, signal: AbortSignal | undefined): Promise<Hit[]> {
+    return this.#call('advance', [iteration], { signal });
+  }
+
+  endIteration(iteration: number): Promise<void> {
+    return this.#call('endIteration', [iteration]);
+  }
+
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Promise<Entity[]> {
     return this.#call('get', [keys, outputFields]);
   }

@@ -1,8 +1,8 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Card, checkModel, type FieldInfo } from './card.js';
-import type { Description, Engine, Entity, Hit, Key, MemoryUsage, SearchOptions } from './engine.js';
+import type { Description, Engine, Entity, Hit, IteratorOptions, Key, MemoryUsage, SearchOptions } from './engine.js';
 import { ElanusError } from './errors.js';
-import { checkFields, checkKeys, flatten, isBatch, knownOnly, planSearch, type Vector } from './options.js';
+import { checkFields, checkKeys, flatten, isBatch, knownOnly, planIteration, planSearch, type Vector } from './options.js';
 
 /** Ends the workers of indexes that were dropped without `close()`. Made at the first one: nothing runs at import. */
 let dropped: FinalizationRegistry<Engine> | undefined;
@@ -54,13 +54,37 @@ export class Index {
   search(vectors: readonly Vector[], options?: SearchOptions): Promise<Hit[][]>;
   async search(given: Vector | readonly Vector[], options?: SearchOptions): Promise<Hit[] | Hit[][]> {
     this.#checkOpen();
-    const { plan, signal, model } = planSearch(options, this.card);
+    const { plan, signal, model } = planSearch(options, this.card, this.metric);
     signal?.throwIfAborted();
     if (model) checkModel(this.card, model);
     const batch = isBatch(given);
     const queries = flatten(batch ? given : [given as Vector], this.dimension);
     const hits = await this.#engine.search(queries, plan, signal);
     return batch ? hits : hits[0]!;
+  }
+
+  /**
+   * Iterates over the rows nearest to a vector, a batch at a time, the best first:
+   * `for await (const hits of index.searchIterator(vector)) …`. It goes on where a `limit` must end, and gives no row
+   * twice and leaves none out. A row that an approximate search had passed over comes in a later batch.
+   *
+   * Nothing happens before the first batch is asked for. Between batches an iteration holds one bit a row; it gives
+   * that back at its end, and when the loop is left.
+   *
+   * @throws ElanusError what {@link search} throws, at the first batch
+   */
+  async *searchIterator(vector: Vector, options?: IteratorOptions): AsyncGenerator<Hit[], void, undefined> {
+    this.#checkOpen();
+    const { plan, limit, signal, model } = planIteration(options, this.card, this.metric);
+    signal?.throwIfAborted();
+    if (model) checkModel(this.card, model);
+    const iteration = await this.#engine.iterate(flatten([vector], this.dimension), plan, limit);
+    try {
+      for (let hits: Hit[]; (hits = await this.#engine.advance(iteration, signal)).length > 0; ) yield hits;
+    } finally {
+      // Of a closed index nothing is left to be given back.
+      if (!this.#closed) await this.#engine.endIteration(iteration).catch(() => undefined);
+    }
   }
 
   /**

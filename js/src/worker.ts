@@ -38,6 +38,9 @@ const handlers: Handlers = {
   write: (args) => loaded().write(...args),
   finish: ([total, verify], signal, onProgress) => loaded().finish(total, { verify, signal, onProgress } satisfies LoadOptions),
   search: (args, signal) => loaded().search(...args, signal),
+  iterate: (args) => loaded().iterate(...args),
+  advance: (args, signal) => loaded().advance(...args, signal),
+  endIteration: (args) => loaded().endIteration(...args),
   get: (args) => loaded().get(...args),
   memory: () => loaded().memory(),
 };

@@ -5,7 +5,7 @@ use crate::output::Output;
 use crate::progress::Progress;
 use crate::{load, queries};
 use elanus::filter::field_not_found;
-use elanus::segment::{Key, Request, Scratch, Sealed};
+use elanus::segment::{Grouping, Key, Request, Scratch, Sealed};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -14,6 +14,8 @@ Examples:
   elanus search words.elanus query.npy
   elanus search words.elanus '[0.1, -0.2, 0.3]' --limit 3 --output-fields '*'
   elanus search words.elanus queries.fvecs --filter 'pos == \"noun\"' --json
+  elanus search words.elanus query.npy --radius 0.4 --range-filter 0.8 --limit 100
+  elanus search words.elanus query.npy --group-by-field pos --group-size 3
   embed \"a small bird\" | elanus search words.elanus -
 
 With --json there is one line a query: {\"query\":0,\"hits\":[{\"id\":…,\"distance\":…,\"row\":…,\"fields\":{…}}]}.
@@ -31,9 +33,35 @@ pub struct Args {
     #[arg(allow_hyphen_values = true)]
     query: String,
 
-    /// How many hits, at most.
+    /// How many hits, at most; with --group-by-field, how many groups. With --offset up to 16384.
     #[arg(long, short = 'k', default_value_t = 10)]
     limit: usize,
+
+    /// Pass over so many of the nearest hits (or groups).
+    #[arg(long, default_value_t = 0)]
+    offset: usize,
+
+    /// Only hits nearer than this distance: L2 below it, COSINE and IP above it.
+    #[arg(long, allow_negative_numbers = true)]
+    radius: Option<f32>,
+
+    /// With --radius: only hits that are not nearer than this. L2: range-filter <= distance < radius;
+    /// COSINE and IP: radius < distance <= range-filter.
+    #[arg(long, requires = "radius", allow_negative_numbers = true)]
+    range_filter: Option<f32>,
+
+    /// Only so many hits with the same value in this field, a Bool, Int64 or VarChar to filter by.
+    #[arg(long)]
+    group_by_field: Option<String>,
+
+    /// How many hits of a group, at most: its nearest.
+    #[arg(long, requires = "group_by_field", default_value_t = 1)]
+    group_size: usize,
+
+    /// Look on until each group has --group-size hits or there are no more; otherwise until there are
+    /// --limit groups.
+    #[arg(long, requires = "group_by_field")]
+    strict_group_size: bool,
 
     /// Only rows for which this is true, such as: pos == "noun" and year > 1990
     #[arg(long)]
@@ -65,6 +93,14 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     for (i, query) in queries.iter().enumerate() {
         let request = Request {
             limit: args.limit,
+            offset: args.offset,
+            radius: args.radius,
+            range_filter: args.range_filter,
+            group: args.group_by_field.as_deref().map(|field| Grouping {
+                field,
+                size: args.group_size,
+                strict: args.strict_group_size,
+            }),
             filter: args.filter.as_deref(),
             exact: args.exact,
             rerank: args.rerank,
@@ -95,7 +131,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         }
         for (rank, (key, distance, _, fields)) in found.iter().enumerate() {
             let fields = if fields.is_empty() { String::new() } else { Value::from(fields.clone()).to_string() };
-            output.line(format!("{:>5}  {distance:>10.6}  {key}  {fields}", rank + 1).trim_end())?;
+            output.line(format!("{:>5}  {distance:>10.6}  {key}  {fields}", args.offset + rank + 1).trim_end())?;
         }
     }
     Ok(())

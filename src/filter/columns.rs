@@ -223,7 +223,7 @@ impl Column {
         self.validity.as_ref().map(numbers)
     }
 
-    fn has_value(&self, row: usize) -> bool {
+    pub(super) fn has_value(&self, row: usize) -> bool {
         row < self.rows && self.validity().is_none_or(|bits| bit(bits, row))
     }
 

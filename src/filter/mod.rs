@@ -25,6 +25,7 @@ mod builder;
 mod check;
 mod columns;
 mod evaluate;
+mod groups;
 mod lexer;
 mod like;
 mod number;
@@ -37,6 +38,7 @@ pub use builder::ColumnsBuilder;
 pub use check::field_not_found;
 pub use columns::Columns;
 pub use evaluate::Filter;
+pub use groups::Groups;
 pub use value::{FieldType, Value};
 
 use crate::words::Result;

@@ -21,7 +21,7 @@ pub use rows::Rows;
 pub use scan::Scan;
 pub use sections::{Built, Sections, Shape};
 
-use crate::words::{Bitmap, Blob, Hit, IndexType, MatrixView, Result, TopK};
+use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result, TopK, Window};
 
 /// An index of any type, ready to be searched.
 #[derive(Debug, Clone)]
@@ -110,8 +110,8 @@ impl Index {
         }
     }
 
-    /// The nearest of the allowed rows (of all without `allow`), nearest first, equal distances by
-    /// row; fewer than `limit` if there are no more.
+    /// The nearest of the allowed rows (of all without `allow`) in the window, nearest first, equal
+    /// distances by row; fewer than `limit` if there are no more.
     ///
     /// # Errors
     /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`.
@@ -124,8 +124,14 @@ impl Index {
     ) -> Result<Vec<Hit>> {
         params.check()?;
         let rows = self.rows();
+        if params.window != Window::ALL && rows.is_absent() {
+            return Err(Error::argument(
+                "a search within a radius needs rows, but the file holds codes only, which estimate; build it with int8 \
+                 or f32 rows",
+            ));
+        }
         rows.prepare(query, &mut scratch.query)?;
-        scratch.top.reset(params.limit);
+        scratch.top.reset_within(params.limit, params.window);
         match self {
             Index::Scan(index) if !params.exact => index.search(params, allow, scratch)?,
             Index::Hnsw(index) if !params.exact => index.search(params, allow, scratch)?,

@@ -1,9 +1,9 @@
 //! What a build and a search are asked for.
 
-use crate::words::{Error, Metric, Precision, Result};
+use crate::words::{Error, Metric, Precision, Result, Window};
 
 /// How a search is to be done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SearchParams {
     /// How many hits, at most.
     pub limit: usize,
@@ -14,6 +14,8 @@ pub struct SearchParams {
     pub rerank: Option<usize>,
     /// Lists: how many are looked into. `None` leaves it to the index.
     pub nprobe: Option<usize>,
+    /// Only rows of these internal distances.
+    pub window: Window,
     /// Compare every row exactly: in f32 if the file has such rows, else in int8, and then exact
     /// means that no row was passed over.
     pub exact: bool,
@@ -21,7 +23,7 @@ pub struct SearchParams {
 
 impl Default for SearchParams {
     fn default() -> Self {
-        SearchParams { limit: 10, ef: None, rerank: None, nprobe: None, exact: false }
+        SearchParams { limit: 10, ef: None, rerank: None, nprobe: None, window: Window::ALL, exact: false }
     }
 }
 
@@ -33,6 +35,11 @@ impl SearchParams {
     pub fn check(&self) -> Result<()> {
         if self.limit == 0 {
             return Err(Error::argument("limit is 0; ask for at least one hit"));
+        }
+        if self.window != Window::ALL && self.rerank.is_some() {
+            return Err(Error::argument(
+                "a search within a radius compares as many rows as the error bound asks for; leave out rerank",
+            ));
         }
         Ok(())
     }

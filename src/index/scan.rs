@@ -201,7 +201,7 @@ impl Scan {
 
     /// Leaves the `count` rows of the smallest estimates in `scan.candidates`, nearest first.
     fn search_best(&self, count: usize, allow: Option<&Bitmap>, scan: &mut ScanScratch) {
-        self.scan(0.0, allow, scan, |candidates, threshold| {
+        self.scan(0.0, f32::INFINITY, allow, scan, |candidates, threshold| {
             if candidates.len() < count.saturating_add(CANDIDATES) {
                 return threshold;
             }
@@ -223,6 +223,8 @@ impl Scan {
         scan: &mut ScanScratch,
     ) {
         let added = scan.query.added();
+        let mark = |nearest: f32| nearest - added + FLOAT_ERROR * (nearest.abs() + added.abs());
+        let within = mark(top.threshold());
         let mut tighten = |candidates: &mut Vec<Hit>, count: usize| {
             let count = count.min(candidates.len());
             if count < candidates.len() {
@@ -231,13 +233,12 @@ impl Scan {
             candidates[..count].sort_unstable_by(Hit::order);
             self.rows.rerank(query, &candidates[..count], top);
             candidates.drain(..count);
-            let nearest = top.threshold();
-            let threshold = nearest - added + FLOAT_ERROR * (nearest.abs() + added.abs());
+            let threshold = mark(top.threshold());
             candidates.retain(|candidate| candidate.distance < threshold);
             threshold
         };
         let mut room = CANDIDATES;
-        self.scan(rabitq::EPSILON, allow, scan, |candidates, threshold| {
+        self.scan(rabitq::EPSILON, within, allow, scan, |candidates, threshold| {
             if candidates.len() < room {
                 return threshold;
             }
@@ -256,6 +257,7 @@ impl Scan {
     fn scan(
         &self,
         epsilon: f32,
+        mut threshold: f32,
         allow: Option<&Bitmap>,
         scratch: &mut ScanScratch,
         mut review: impl FnMut(&mut Vec<Hit>, f32) -> f32,
@@ -271,7 +273,7 @@ impl Scan {
             allow.map_or(u32::MAX, |allow| allow.block32(block)) & used
         };
         candidates.clear();
-        let (mut threshold, mut first) = (f32::INFINITY, 0);
+        let mut first = 0;
         while first < blocks {
             if allowed(first) == 0 {
                 first += 1;

@@ -3,10 +3,15 @@
 
 pub mod build;
 pub mod fields;
+mod group;
+pub mod iterate;
 pub mod keys;
+pub mod request;
 pub mod sealed;
 
 pub use build::{Input, build};
 pub use fields::{Fields, FieldsWriter};
+pub use iterate::Iteration;
 pub use keys::{Key, Keys, PrimaryKeys};
-pub use sealed::{MAX_CARD_BYTES, MAX_LIMIT, Request, Scratch, Sealed};
+pub use request::{Grouping, MAX_LIMIT, Request};
+pub use sealed::{MAX_CARD_BYTES, Scratch, Sealed};

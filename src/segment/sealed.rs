@@ -1,44 +1,17 @@
 //! A sealed segment: an index file, opened, answering searches.
 
 use super::fields::Fields;
+use super::group;
 use super::keys::{Key, Keys};
+use super::request::{MAX_LIMIT, Request};
 use crate::filter::{self, Columns};
 use crate::format::{FileReader, Header, Kind, Layout};
 use crate::index::{self, Index, SearchParams, Sections, Shape};
 use crate::words::{Bitmap, Blob, Error, Hit, Result};
 use std::borrow::Cow;
 
-/// A search returns at most this many hits: Milvus's limit.
-pub const MAX_LIMIT: usize = 16_384;
-
 /// A longer card is refused: it is read whenever a file is opened.
 pub const MAX_CARD_BYTES: usize = 1 << 20;
-
-/// What is looked for.
-#[derive(Debug, Clone)]
-pub struct Request<'a> {
-    /// The vector.
-    pub query: &'a [f32],
-    /// How many hits, at most: 1 to [`MAX_LIMIT`].
-    pub limit: usize,
-    /// Only rows for which this expression is true.
-    pub filter: Option<&'a str>,
-    /// Compare every row.
-    pub exact: bool,
-    /// How many candidates a scan compares exactly.
-    pub rerank: Option<usize>,
-    /// How many candidates a graph's walk keeps.
-    pub ef: Option<usize>,
-    /// Rows that aren't there any more.
-    pub deleted: Option<&'a Bitmap>,
-}
-
-impl<'a> Request<'a> {
-    /// The ten nearest to `query`.
-    pub fn new(query: &'a [f32]) -> Self {
-        Request { query, limit: 10, filter: None, exact: false, rerank: None, ef: None, deleted: None }
-    }
-}
 
 /// Memory that searches use again and again, one at a time. It remembers the rows of the filter
 /// used last, so that searching as one types doesn't evaluate it at each key stroke.
@@ -130,20 +103,30 @@ impl Sealed {
     }
 
     /// The nearest rows, nearest first, with internal distances
-    /// ([`Metric::to_public`](crate::words::Metric::to_public)).
+    /// ([`Metric::to_public`](crate::words::Metric::to_public)). Grouped ones lie together, groups in
+    /// the order of their nearest.
     ///
     /// # Errors
     /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`, `INVALID_FILTER`,
     /// `FIELD_NOT_FOUND`.
     pub fn search(&self, request: &Request<'_>, scratch: &mut Scratch) -> Result<Vec<Hit>> {
-        let Request { query, limit, exact, rerank, ef, .. } = *request;
-        if limit == 0 || limit > MAX_LIMIT {
-            return Err(Error::argument(format!("limit is {limit}; it must be 1 to {MAX_LIMIT}")));
-        }
+        let params = request.params(self.header().metric)?;
         let Scratch { index, filtered } = scratch;
         let allow = self.allowed(request, filtered)?;
-        let params = SearchParams { limit, ef, rerank, exact, ..SearchParams::default() };
-        self.index.search(query, &params, allow.as_deref(), index)
+        let mut search = |limit, allow: Option<&Bitmap>| {
+            self.index.search(request.query, &SearchParams { limit, ..params }, allow, index)
+        };
+        let Some(grouping) = request.group else {
+            let mut hits = search(params.limit, allow.as_deref())?;
+            hits.drain(..request.offset.min(hits.len()));
+            return Ok(hits);
+        };
+        let values = self.columns.groups(grouping.field)?;
+        let allow = allow.map_or_else(|| Bitmap::all(self.header().count as usize), Cow::into_owned);
+        let found = group::collect(grouping, request.depth(), MAX_LIMIT, &values, allow, |limit, allow| {
+            search(limit, Some(allow))
+        })?;
+        Ok(found.into_iter().skip(request.offset).flatten().collect())
     }
 
     /// The key of a row.
@@ -190,24 +173,30 @@ impl Sealed {
         self.fields.as_ref().map_or(Ok(()), |fields| fields.for_each(check))
     }
 
+    /// Refuses deletions of another file.
+    pub(super) fn check_deleted(&self, deleted: &Bitmap) -> Result<()> {
+        let count = self.header().count as usize;
+        if deleted.len() != count {
+            return Err(Error::argument(format!(
+                "deletions speak of {} rows, but the file has {count}; they belong to another file",
+                deleted.len()
+            )));
+        }
+        Ok(())
+    }
+
     /// The rows that a search may return; `None` for all.
     fn allowed<'s>(
         &self,
         request: &Request<'_>,
         filtered: &'s mut Option<Filtered>,
     ) -> Result<Option<Cow<'s, Bitmap>>> {
-        let count = self.header().count as usize;
         let mut allow = match request.filter {
             None => None,
             Some(text) => Some(Cow::Borrowed(self.filter(text, filtered)?)),
         };
         if let Some(deleted) = request.deleted {
-            if deleted.len() != count {
-                return Err(Error::argument(format!(
-                    "deletions speak of {} rows, but the file has {count}; they belong to another file",
-                    deleted.len()
-                )));
-            }
+            self.check_deleted(deleted)?;
             let mut kept = deleted.clone();
             kept.invert();
             if let Some(allow) = &allow {

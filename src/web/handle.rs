@@ -1,8 +1,8 @@
 //! An open index: a query in, hits out, keys and fields of those hits after.
 
 use super::thrown;
-use crate::segment::{Key, Request, Scratch, Sealed};
-use crate::words::{Error, Result};
+use crate::segment::{Grouping, Iteration, Key, Request, Scratch, Sealed};
+use crate::words::{Error, Hit, Result};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -22,14 +22,50 @@ pub struct IndexHandle {
     distances: Vec<f32>,
 }
 
-#[derive(Deserialize, Default)]
-#[serde(default)]
+#[derive(Deserialize, Default, Clone)]
+#[serde(default, rename_all = "camelCase")]
 struct Options {
     limit: usize,
+    offset: usize,
     filter: Option<String>,
+    radius: Option<f32>,
+    range_filter: Option<f32>,
+    group_by_field: Option<String>,
+    group_size: Option<usize>,
+    strict_group_size: bool,
     exact: bool,
     rerank: Option<usize>,
     ef: Option<usize>,
+}
+
+impl Options {
+    fn request<'a>(&'a self, query: &'a [f32]) -> Request<'a> {
+        let group = self.group_by_field.as_deref();
+        Request {
+            limit: self.limit,
+            offset: self.offset,
+            filter: self.filter.as_deref(),
+            radius: self.radius,
+            range_filter: self.range_filter,
+            group: group.map(|field| Grouping {
+                field,
+                size: self.group_size.unwrap_or(1),
+                strict: self.strict_group_size,
+            }),
+            exact: self.exact,
+            rerank: self.rerank,
+            ef: self.ef,
+            ..Request::new(query)
+        }
+    }
+}
+
+/// Where an iteration has come to, with its query and options.
+#[wasm_bindgen]
+pub struct IterationHandle {
+    iteration: Iteration,
+    options: Options,
+    query: Vec<f32>,
 }
 
 #[derive(Serialize)]
@@ -56,15 +92,17 @@ impl IndexHandle {
     }
 
     fn run(&mut self) -> Result<()> {
-        let Options { limit, ref filter, exact, rerank, ef } = self.options;
-        let request = Request { limit, filter: filter.as_deref(), exact, rerank, ef, ..Request::new(&self.query) };
-        let hits = self.sealed.search(&request, &mut self.scratch)?;
+        let hits = self.sealed.search(&self.options.request(&self.query), &mut self.scratch)?;
+        self.keep(&hits);
+        Ok(())
+    }
+
+    fn keep(&mut self, hits: &[Hit]) {
         let metric = self.sealed.header().metric;
         self.rows.clear();
         self.rows.extend(hits.iter().map(|hit| hit.row));
         self.distances.clear();
         self.distances.extend(hits.iter().map(|hit| metric.to_public(hit.distance)));
-        Ok(())
     }
 }
 
@@ -93,7 +131,8 @@ impl IndexHandle {
         self.query.as_ptr()
     }
 
-    /// Takes on the options of the searches that follow: `{ limit, filter, exact, rerank, ef }`.
+    /// Takes on the options of the searches that follow: `{ limit, offset, filter, radius,
+    /// rangeFilter, groupByField, groupSize, strictGroupSize, exact, rerank, ef }`.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if they have another shape.
@@ -110,6 +149,29 @@ impl IndexHandle {
     pub fn search(&mut self) -> std::result::Result<usize, JsValue> {
         self.run().map_err(thrown)?;
         Ok(self.rows.len())
+    }
+
+    /// Begins an iteration over the hits of the query that was written and the options that were
+    /// prepared, at most `limit` of them. Free it when it isn't needed any more.
+    ///
+    /// # Errors
+    /// Those of [`Iteration::new`].
+    pub fn iterate(&self, limit: Option<f64>) -> std::result::Result<IterationHandle, JsValue> {
+        let (options, query) = (self.options.clone(), self.query.clone());
+        let limit = limit.map(|limit| limit as usize);
+        let iteration = Iteration::new(&self.sealed, &options.request(&query), limit).map_err(thrown)?;
+        Ok(IterationHandle { iteration, options, query })
+    }
+
+    /// Finds the next hits of an iteration, as many as its options' limit says; returns how many.
+    ///
+    /// # Errors
+    /// Those of [`Sealed::search`].
+    pub fn advance(&mut self, handle: &mut IterationHandle) -> std::result::Result<usize, JsValue> {
+        let IterationHandle { iteration, options, query } = handle;
+        let hits = iteration.next(&self.sealed, &options.request(query), &mut self.scratch).map_err(thrown)?;
+        self.keep(&hits);
+        Ok(hits.len())
     }
 
     /// Looks rows up by an array of keys (numbers, BigInts, strings); returns how many were found.

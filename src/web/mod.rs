@@ -6,7 +6,7 @@
 mod handle;
 mod loader;
 
-pub use handle::IndexHandle;
+pub use handle::{IndexHandle, IterationHandle};
 pub use loader::{Loader, inspect};
 
 use crate::words::Error;

@@ -111,6 +111,18 @@ impl Bitmap {
         })
     }
 
+    /// Keeps the rows for which `f` is true.
+    pub fn retain(&mut self, mut f: impl FnMut(usize) -> bool) {
+        for (w, word) in self.words.iter_mut().enumerate() {
+            let mut rest = *word;
+            while rest != 0 {
+                let bit = rest.trailing_zeros();
+                rest &= rest - 1;
+                *word &= !(u64::from(!f(w * 64 + bit as usize)) << bit);
+            }
+        }
+    }
+
     fn clear_tail(&mut self) {
         if !self.len.is_multiple_of(64)
             && let Some(last) = self.words.last_mut()

@@ -85,6 +85,12 @@ impl Metric {
             Metric::Ip | Metric::Cosine => 0.0 - internal,
         }
     }
+
+    /// The internal distance of one that a caller named.
+    pub fn to_internal(self, public: f32) -> f32 {
+        // What turns one into the other turns it back.
+        self.to_public(public)
+    }
 }
 
 impl IndexType {

@@ -15,4 +15,4 @@ pub use error::{Code, Error, Result};
 pub use hit::Hit;
 pub use matrix::MatrixView;
 pub use metric::{IndexType, Metric, Precision};
-pub use topk::TopK;
+pub use topk::{TopK, Window};

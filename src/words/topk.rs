@@ -4,11 +4,38 @@ use super::Hit;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// Keeps the `k` nearest hits seen so far; ties go to the lower row.
+/// Keeps the `k` nearest hits seen so far whose distance lies in a window; ties go to the lower row.
 #[derive(Debug, Clone)]
 pub struct TopK {
     heap: BinaryHeap<Farthest>,
     k: usize,
+    window: Window,
+}
+
+/// The internal distances that a search wants: a ring around the query.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Window {
+    /// Those that are not less than this,
+    pub from: f32,
+    /// and less than this.
+    pub below: f32,
+}
+
+impl Window {
+    /// All distances.
+    pub const ALL: Window = Window { from: f32::NEG_INFINITY, below: f32::INFINITY };
+
+    /// Whether a distance lies in it. Even those of a damaged file, which may be none, lie in [`Self::ALL`].
+    #[inline]
+    pub fn contains(&self, distance: f32) -> bool {
+        *self == Self::ALL || (distance >= self.from && distance < self.below)
+    }
+}
+
+impl Default for Window {
+    fn default() -> Self {
+        Window::ALL
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -35,15 +62,15 @@ impl TopK {
     /// Room for `k` hits. `capacity` bounds what is allocated ahead: give it the number of rows
     /// that can come, so that a huge `k` over few rows costs little.
     pub fn new(k: usize, capacity: usize) -> Self {
-        TopK { heap: BinaryHeap::with_capacity(k.min(capacity) + 1), k }
+        TopK { heap: BinaryHeap::with_capacity(k.min(capacity) + 1), k, window: Window::ALL }
     }
 
-    /// The distance that a new hit must not exceed to have a chance: the k-th so far, or infinity
-    /// while there are fewer.
+    /// The distance that a new hit must not exceed to have a chance: the k-th so far, or the end of
+    /// the window while there are fewer.
     #[inline]
     pub fn threshold(&self) -> f32 {
         if self.heap.len() < self.k {
-            f32::INFINITY
+            self.window.below
         } else {
             self.heap.peek().map_or(f32::NEG_INFINITY, |worst| worst.0.distance)
         }
@@ -52,6 +79,9 @@ impl TopK {
     /// Offers a hit; says whether it was kept.
     #[inline]
     pub fn push(&mut self, hit: Hit) -> bool {
+        if !self.window.contains(hit.distance) {
+            return false;
+        }
         if self.heap.len() < self.k {
             self.heap.push(Farthest(hit));
             return true;
@@ -82,8 +112,14 @@ impl TopK {
 
     /// Forgets everything and keeps `k` from now on, in the memory that it has.
     pub fn reset(&mut self, k: usize) {
+        self.reset_within(k, Window::ALL);
+    }
+
+    /// [`Self::reset`], and from now on keeps only hits whose distance lies in the window.
+    pub fn reset_within(&mut self, k: usize, window: Window) {
         self.heap.clear();
         self.k = k;
+        self.window = window;
     }
 
     /// Moves the hits to the end of `hits`, nearest first, and keeps the memory.
@@ -101,16 +137,22 @@ mod tests {
 
     proptest! {
         #[test]
-        fn equals_a_full_sort(distances in prop::collection::vec(-3i8..3, 0..200), k in 0usize..20) {
+        fn equals_a_full_sort(
+            distances in prop::collection::vec(-3i8..3, 0..200),
+            k in 0usize..20,
+            ring in prop::option::of((-3i8..3, -3i8..4)),
+        ) {
+            let window = ring.map_or(Window::ALL, |(from, below)| Window { from: from.into(), below: below.into() });
             let hits: Vec<Hit> =
                 distances.iter().enumerate().map(|(row, &d)| Hit { row: row as u32, distance: d.into() }).collect();
             let mut top = TopK::new(k, hits.len());
+            top.reset_within(k, window);
             for &hit in &hits {
                 let threshold = top.threshold();
                 let kept = top.push(hit);
                 prop_assert!(!kept || hit.distance <= threshold);
             }
-            let mut sorted = hits;
+            let mut sorted: Vec<Hit> = hits.into_iter().filter(|hit| window.contains(hit.distance)).collect();
             sorted.sort_by(Hit::order);
             sorted.truncate(k);
             let mut drained = vec![Hit { row: 7, distance: 0.5 }];

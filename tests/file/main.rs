@@ -5,4 +5,5 @@ mod data;
 mod documented;
 mod forge;
 mod hostile;
+mod queries;
 mod sealed;

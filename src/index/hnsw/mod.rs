@@ -33,6 +33,9 @@ const MAX_EF_CONSTRUCTION: usize = 4096;
 /// some of those it passes, and then comparing all allowed rows is soon cheaper.
 const COMPARED_PER_KEPT: usize = 32;
 
+/// How many times as many rows the next walk keeps, when all that were found lie inside of a ring.
+const WIDER: usize = 4;
+
 /// Standard deviations of its rounding by which an 8-bit distance may be too large before the f32
 /// row isn't looked at any more.
 const ROUNDING_ALLOWED: f32 = 4.0;
@@ -100,7 +103,8 @@ impl Hnsw {
 
     /// Leaves the nearest allowed rows in `scratch.top`. As many as there are, up to the limit, however few are allowed:
     /// where a walk would be dearer than comparing the allowed rows one by one, or misses some of
-    /// them, they are compared one by one.
+    /// them, they are compared one by one. Of a ring, the walk finds the rows inside of it first; it
+    /// is repeated with more of them until it has passed them, or doesn't pay any more.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`.
@@ -110,14 +114,19 @@ impl Hnsw {
         }
         let count = self.shape.count;
         let allowed = allow.map_or(count, |allow| allow.count().min(count));
-        let ef = params.ef.unwrap_or(DEFAULT_EF).max(params.limit).min(count);
-        if walk_pays(count, allowed, ef) {
+        let mut ef = params.ef.unwrap_or(DEFAULT_EF).max(params.limit).min(count);
+        while walk_pays(count, allowed, ef) {
             let goal = Goal { ef, allow, budget: if allowed < count { 2 * allowed } else { usize::MAX } };
             self.walk(&goal, scratch);
-            if scratch.top.len() >= params.limit.min(allowed) {
+            let passed = scratch.walk.hits.last().is_some_and(|hit| hit.distance >= params.window.below);
+            if passed || scratch.top.len() >= params.limit.min(allowed) {
                 return Ok(());
             }
-            scratch.top.reset(params.limit);
+            scratch.top.reset_within(params.limit, params.window);
+            if params.window.from == f32::NEG_INFINITY {
+                break;
+            }
+            ef *= WIDER;
         }
         self.rows.search(&scratch.query, allow, &mut scratch.top)
     }
@@ -136,8 +145,8 @@ impl Hnsw {
                 walk(&self.graph, self.shape.count, goal, distance, memory)
             }
         };
+        memory.hits.clear();
         if arrived {
-            memory.hits.clear();
             memory.found.drain_sorted(&mut memory.hits);
             self.compare_again(query, &memory.hits, top);
         }

@@ -4,7 +4,7 @@ use super::*;
 use crate::index::Index;
 use crate::words::bytes::as_bytes;
 use crate::words::random::SplitMix64;
-use crate::words::{Code, Metric, Precision};
+use crate::words::{Code, Metric, Precision, Window};
 use serde::Serialize;
 use std::sync::Mutex;
 #[cfg(target_arch = "wasm32")]
@@ -89,6 +89,32 @@ fn a_walk_finds_the_nearest() {
             assert!(large >= least && large >= small, "{metric} {precisions}: {small} {large}");
             assert!(small < 1.0, "{metric} {precisions}: ef has no effect");
         }
+    }
+}
+
+#[test]
+fn rings_are_walked_through() {
+    let mut random = SplitMix64::new(8);
+    let all = clustered(&mut random, 3030, 12);
+    let (data, queries) = all.split_at(3000 * 12);
+    for precisions in [&[Precision::Int8][..], &BOTH] {
+        let index = index(data, 12, &params(Metric::L2, precisions));
+        let (mut found, mut there) = (0, 0);
+        for query in queries.chunks(12) {
+            let nearest = exact(&index, query, 400, None);
+            // Of the last ring the first walk finds nothing.
+            for (inner, outer, limit) in [(0, 5, 10), (3, 25, 10), (30, 60, 40), (100, 110, 5)] {
+                let window = Window { from: nearest[inner].distance, below: nearest[outer].distance };
+                let params = SearchParams { limit, window, ef: Some(12), ..SearchParams::default() };
+                let hits = try_search(&index, query, &params, None).unwrap();
+                assert!(hits.iter().all(|hit| window.contains(hit.distance)));
+                let ring = &nearest[inner..outer.min(inner + limit)];
+                there += ring.len();
+                found += hits.iter().filter(|hit| ring.contains(hit)).count();
+            }
+        }
+        let recall = found as f64 / there as f64;
+        assert!(recall >= 0.95, "{precisions:?}: {recall}");
     }
 }
 
