@@ -143,6 +143,11 @@ fn wrong_usage_is_exit_code_2() {
     shop.run("build vectors.npy -o a.elanus").ok();
     shop.run("search a.elanus [1,2] --limit 0").failed(2, &["INVALID_ARGUMENT", "limit"]);
     shop.run("search a.elanus [1,2] --limit 16385").failed(2, &["16384"]);
+    shop.run("search a.elanus [1,2] --limit 10 --offset 16375").failed(2, &["INVALID_ARGUMENT", "16384 together"]);
+    shop.run("search a.elanus [1,2] --range-filter 0.5").failed(2, &["--radius"]);
+    shop.run("search a.elanus [1,2] --radius 0.5 --range-filter 0.5").failed(2, &["must be greater than radius"]);
+    shop.run("search a.elanus [1,2] --group-size 2").failed(2, &["--group-by-field"]);
+    shop.run("search a.elanus [1,2] --group-by-field pos").failed(3, &["FIELD_NOT_FOUND"]);
     shop.run("bench a.elanus [[1,2]] --limit 0").failed(2, &["--limit"]);
 }
 

@@ -136,6 +136,29 @@ fn the_same_input_gives_the_same_file_on_any_number_of_threads() {
 }
 
 #[test]
+fn rings_offsets_and_groups() {
+    let shop = Workshop::new().with_collection(40, 4);
+    shop.run(&format!("{BUILD} --index-type FLAT --metric L2")).ok();
+    let search = |extra: &str| {
+        let hits = shop.run(&format!("search words.elanus [0.1,0.2,-0.3,0.4] --json {extra}")).json()["hits"].clone();
+        let hit = |hit: &Value| (hit["row"].as_u64().unwrap(), hit["distance"].as_f64().unwrap());
+        hits.as_array().unwrap().iter().map(hit).collect::<Vec<_>>()
+    };
+    let all = search("--limit 40");
+    let (inner, outer) = (all[5].1, all[15].1);
+    assert_eq!(search(&format!("--limit 40 --range-filter {inner} --radius {outer}")), all[5..15]);
+    assert_eq!(search("--limit 10 --offset 30"), all[30..]);
+    let of = |parity: u64, count: usize| {
+        all.iter().copied().filter(|hit| hit.0 % 2 == parity).take(count).collect::<Vec<_>>()
+    };
+    let first = all[0].0 % 2;
+    let expected = [of(first, 3), of(1 - first, 3)].concat();
+    assert_eq!(search("--group-by-field pos --group-size 3 --strict-group-size"), expected);
+    let text = shop.run("search words.elanus [0.1,0.2,-0.3,0.4] --limit 1 --offset 2").ok();
+    assert!(text.starts_with("    3  "), "ranks count from the nearest: {text}");
+}
+
+#[test]
 fn fields_are_what_the_caller_says() {
     let shop = Workshop::new().with_collection(20, 3);
     shop.run(&format!("{BUILD} --fields gloss:VarChar,year:Double --store pos")).ok();

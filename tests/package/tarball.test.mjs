@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { project, root, tarball } from "./support/tarball.mjs";
 
 /** Kilobytes (1000 bytes), compressed. The ceiling for everything is 250; these hold what was reached. */
-const BUDGET = { wasm: 160, index: 18, worker: 12, tarball: 260 };
+const BUDGET = { wasm: 165, index: 18, worker: 12, tarball: 260 };
 
 let folder;
 let installed;
