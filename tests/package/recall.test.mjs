@@ -9,7 +9,7 @@ import path from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { launch, newPage } from "./support/browser.mjs";
-import { buildIndex } from "./support/cli.mjs";
+import { buildIndex, searchNatively } from "./support/cli.mjs";
 import { clustered, distance, exact } from "./support/data.mjs";
 import { serve } from "./support/server.mjs";
 import { project } from "./support/tarball.mjs";
@@ -148,8 +148,12 @@ test("Node, Chromium and the native command agree on one file", async (t) => {
   const { open } = await import(pathToFileURL(path.join(folder, "main.mjs")));
   const name = "SCAN_RABITQ-COSINE.elanus";
   const index = await open(path.join(folder, name));
-  const inNode = (await index.search(queries, { limit: K })).map((hits) => hits.map(({ row }) => row));
+  const pairs = (lists) => lists.map((hits) => hits.map(({ row, distance }) => [row, distance]));
+  const answersInNode = pairs(await index.search(queries, { limit: K }));
   await index.close();
+  const inNode = answersInNode.map((hits) => hits.map(([row]) => row));
+
+  assert.deepEqual(pairs(searchNatively(path.join(folder, name), queries, K)), answersInNode);
 
   const { origin } = await serve(t, { "/": folder, "/elanus/": installed });
   const { page } = await newPage(browser, `${origin}/`);

@@ -17,10 +17,8 @@ const cli = process.env.ELANUS_CLI ?? path.join(root, "target", "release", "elan
 export function buildIndex(folder, vectors, { args = [], rows, card } = {}) {
   if (!existsSync(cli)) throw new Error(`${cli} is missing; build it with \`cargo build --release\``);
   const dimension = vectors[0].length;
-  const matrix = new Float32Array(vectors.length * dimension);
-  vectors.forEach((vector, row) => matrix.set(vector, row * dimension));
   const file = (name) => path.join(folder, name);
-  writeFileSync(file("rows.f32"), matrix);
+  writeFileSync(file("rows.f32"), joined(vectors));
   const more = [...args];
   if (rows) {
     writeFileSync(file("rows.jsonl"), rows.map((row) => (typeof row === "string" ? row : JSON.stringify(row)) + "\n").join(""));
@@ -34,4 +32,27 @@ export function buildIndex(folder, vectors, { args = [], rows, card } = {}) {
     stdio: ["ignore", "ignore", "pipe"],
   });
   return readFileSync(file("out.elanus"));
+}
+
+/**
+ * The answers of `elanus search` to these queries.
+ *
+ * @param {string} file an index file
+ * @param {Float32Array[]} queries
+ * @returns {{ row: number, distance: number }[][]}
+ */
+export function searchNatively(file, queries, limit) {
+  const input = `${file}.queries.f32`;
+  writeFileSync(input, joined(queries));
+  const lines = execFileSync(cli, ["search", file, input, "--limit", `${limit}`, "--json", "--quiet"], { encoding: "utf8", maxBuffer: 1 << 26 });
+  // Written as the shortest text of a 32-bit float; JavaScript reads it as a longer one.
+  const plain = ({ row, distance }) => ({ row, distance: Math.fround(distance) });
+  return lines.trim().split("\n").map((line) => JSON.parse(line).hits.map(plain));
+}
+
+function joined(vectors) {
+  const dimension = vectors[0].length;
+  const matrix = new Float32Array(vectors.length * dimension);
+  vectors.forEach((vector, row) => matrix.set(vector, row * dimension));
+  return matrix;
 }
