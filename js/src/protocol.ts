@@ -7,7 +7,8 @@ export const VERSION: string = ELANUS_VERSION;
 
 /** What a worker can be asked. */
 export interface Methods {
-  start(module: WebAssembly.Module): void;
+  /** Says whether the worker now holds the lock of that name, for as long as it lives. */
+  start(module: WebAssembly.Module, lifeline: string): boolean;
   /** Fetches or reads the source in the worker. */
   load(source: Source, verify: boolean): Description;
   inspect(prefix: Uint8Array, exact: number | undefined): number;

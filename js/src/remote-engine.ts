@@ -1,5 +1,6 @@
 import type { Description, Engine, Entity, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
 import { ElanusError, fromPlain } from './errors.js';
+import { lifelineName, watch } from './lifeline.js';
 import { pour, type Sink } from './load.js';
 import { type Method, type Methods, type Reply, type Report, type Request, VERSION } from './protocol.js';
 
@@ -21,6 +22,7 @@ export class RemoteEngine implements Engine, Sink {
   readonly #pending = new Map<number, Pending>();
   #lastId = 0;
   #ended: ElanusError | undefined;
+  readonly #watching = new AbortController();
 
   private constructor(worker: Worker) {
     this.#worker = worker;
@@ -40,7 +42,9 @@ export class RemoteEngine implements Engine, Sink {
   static async create(worker: Worker, module: WebAssembly.Module): Promise<RemoteEngine> {
     const engine = new RemoteEngine(worker);
     try {
-      await engine.#call('start', [module]);
+      const lifeline = lifelineName();
+      const held = await engine.#call('start', [module, lifeline]);
+      if (held) watch(lifeline, () => engine.#die('the worker was ended from outside'), engine.#watching.signal);
     } catch (error) {
       engine.close();
       throw error;
@@ -144,6 +148,7 @@ export class RemoteEngine implements Engine, Sink {
   #end(reason: ElanusError): void {
     if (this.#ended) return;
     this.#ended = reason;
+    this.#watching.abort();
     this.#worker.terminate();
     for (const { reject } of this.#pending.values()) reject(reason);
     this.#pending.clear();

@@ -4,6 +4,7 @@ import type { LoadOptions } from './engine.js';
 import { ElanusError, toPlain } from './errors.js';
 import { nextTask } from './host.js';
 import { LocalEngine } from './local-engine.js';
+import { holdForLife } from './lifeline.js';
 import { type Method, type Methods, type Reply, type Report, type Request, VERSION } from './protocol.js';
 
 interface Scope {
@@ -29,8 +30,9 @@ type Handlers = {
 };
 
 const handlers: Handlers = {
-  async start([module]) {
+  async start([module, lifeline]) {
     engine = await LocalEngine.create(module);
+    return holdForLife(lifeline);
   },
   load: ([source, verify], signal, onProgress) => loaded().load(source, { verify, signal, onProgress }),
   inspect: (args) => loaded().inspect(...args),

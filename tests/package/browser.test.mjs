@@ -72,6 +72,41 @@ test("without 'wasm-unsafe-eval' the policy is named", async (t) => {
   assert.match(message, /wasm-unsafe-eval/);
 });
 
+test("a worker that is ended from outside leaves no promise open", async (t) => {
+  const { page, complaints } = await visit(t);
+  const told = await page.evaluate(async (query) => {
+    const workers = [];
+    const Original = Worker;
+    globalThis.Worker = class extends Original {
+      constructor(...args) {
+        super(...args);
+        workers.push(this);
+      }
+    };
+    const index = await elanus.open("/index.elanus");
+    const other = await elanus.open("/index.elanus");
+    // So many that the worker can't have answered when it is ended.
+    const many = Array.from({ length: 50_000 }, () => query);
+    const pending = [index.search(many), index.search(query), index.memory()];
+    workers[0].terminate();
+    const failed = await Promise.all(pending.map((promise) => promise.then(() => "answered", ({ name, code, message }) => ({ name, code, message }))));
+    const later = await index.search(query).catch(({ code }) => code);
+    const alive = (await other.search(query)).length;
+    await Promise.all([index.close(), other.close()]);
+    await index.close();
+    const { held, pending: waiting } = await navigator.locks.query();
+    return { failed, later, alive, waiting: waiting.length, held: held.length };
+  }, plainQuery);
+  for (const { name, code, message } of told.failed) {
+    assert.deepEqual([name, code], ["ElanusError", "WORKER_FAILED"]);
+    assert.match(message, /ended from outside.*open the index again/);
+  }
+  assert.equal(told.later, "WORKER_FAILED");
+  assert.equal(told.alive, 10, "the other index goes on");
+  assert.equal(told.waiting, 0, "nobody waits for a lock any more");
+  assert.deepEqual(complaints, []);
+});
+
 test("importing touches nothing", async (t) => {
   const { page, complaints } = await newPage(browser);
   t.after(() => page.context().close());
