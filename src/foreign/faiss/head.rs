@@ -43,6 +43,14 @@ impl Head {
         }
         Ok(Head { dimension, count, measure })
     }
+
+    /// Refuses a metric that the class doesn't search by.
+    pub(super) fn only_l2_and_ip(&self, reader: &Reader<'_>) -> Result<()> {
+        match self.measure {
+            Measure::L2 | Measure::Ip => Ok(()),
+            other => Err(reader.corrupt(format!("an index that can't measure by {}", other.name()))),
+        }
+    }
 }
 
 fn measure(reader: &mut Reader<'_>) -> Result<Measure> {

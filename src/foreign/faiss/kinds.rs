@@ -113,10 +113,12 @@ pub(super) fn name(tag: [u8; 4]) -> Option<&'static str> {
 /// Why an index with this tag isn't read.
 pub(super) fn refuse(tag: [u8; 4], reader: &Reader<'_>) -> Error {
     match name(tag) {
-        Some(name) => Error::new(
-            Code::UnsupportedFormat,
-            format!("the Faiss file holds {name} ({}), which isn't read", tag.escape_ascii()),
-        ),
+        Some(name) => unsupported(format!("{name} ({})", tag.escape_ascii())),
         None => reader.corrupt(format!("the tag {:?} of no known class", tag.escape_ascii().to_string())),
     }
+}
+
+/// What a file holds that isn't read.
+pub(super) fn unsupported(what: impl std::fmt::Display) -> Error {
+    Error::new(Code::UnsupportedFormat, format!("the Faiss file holds {what}, which isn't read"))
 }

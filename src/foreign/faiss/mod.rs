@@ -7,15 +7,22 @@
 //!
 //! | file | classes |
 //! |---|---|
-//! | `flat` | `IndexFlat` |
+//! | `codes` | `IndexFlat`, `IndexScalarQuantizer`, `IndexPQ` |
+//! | `ivf` | `IndexIVFFlat`, `IndexIVFScalarQuantizer`, `IndexIVFPQ` |
 //! | `refine` | `IndexRefine`, `IndexRefineFlat` |
 //! | `wrap` | `IndexIDMap`, `IndexIDMap2` |
 
+mod codec;
+mod codes;
 mod flat;
 mod head;
+mod ivf;
 mod kinds;
+mod lists;
 mod node;
+mod pq;
 mod refine;
+mod sq;
 mod wrap;
 
 use super::reader::Reader;
@@ -103,7 +110,10 @@ fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Box<dyn Node>> {
     }
     let tag = reader.tag()?;
     Ok(match &tag {
-        b"IxFI" | b"IxF2" | b"IxFl" => Box::new(flat::Flat::read(reader)?),
+        b"IxFI" | b"IxF2" | b"IxFl" => Box::new(codes::Codes::read_flat(reader)?),
+        b"IxSQ" => Box::new(codes::Codes::read_scalar(reader)?),
+        b"IxPq" | b"IxPo" | b"IxPQ" => Box::new(codes::Codes::read_product(reader, &tag)?),
+        b"IwFl" | b"IwSq" | b"IwSQ" | b"IwPQ" => Box::new(ivf::Ivf::read(reader, &tag, depth)?),
         b"IxMp" | b"IxM2" => Box::new(wrap::IdMap::read(reader, &tag, depth)?),
         b"IxRF" => Box::new(refine::Refine::read(reader, depth)?),
         _ => return Err(kinds::refuse(tag, reader)),

@@ -2,6 +2,7 @@
 
 use super::head::Head;
 use crate::foreign::SearchParams;
+use crate::foreign::reader::Reader;
 use crate::words::{Bitmap, Error, Hit, Result, TopK};
 
 /// What a search is given besides its query.
@@ -12,6 +13,14 @@ pub(super) struct Context<'a> {
     pub(super) params: &'a SearchParams,
     /// The rows that may be found, all if `None`.
     pub(super) allow: Option<&'a Bitmap>,
+}
+
+impl Context<'_> {
+    /// Whether a search may find the row.
+    #[inline]
+    pub(super) fn allows(&self, row: u32) -> bool {
+        self.allow.is_none_or(|allow| allow.contains(row as usize))
+    }
 }
 
 /// An index. Its rows are numbered from 0 in the order in which they lie in the file.
@@ -31,8 +40,14 @@ pub(super) trait Node: std::fmt::Debug + Send + Sync {
     fn search(&self, context: &Context<'_>, query: &[f32], limit: usize) -> Result<Vec<Hit>>;
 
     /// Distances of single rows from a query, if the index can tell them.
-    fn computer<'a>(&'a self, _file: &'a [u8], _query: &'a [f32]) -> Option<Box<dyn Computer + 'a>> {
+    fn computer<'a>(&'a self, _file: &'a [u8], _query: &[f32]) -> Option<Box<dyn Computer + 'a>> {
         None
+    }
+
+    /// Writes the vector of a row to `out`, as it is or as near as the codes say; false if the index
+    /// can't tell. Panics if there is no such row.
+    fn decode(&self, _file: &[u8], _row: u32, _out: &mut [f32]) -> bool {
+        false
     }
 }
 
@@ -40,6 +55,18 @@ pub(super) trait Node: std::fmt::Debug + Send + Sync {
 pub(super) trait Computer {
     /// Internal distance of a row. Panics if there is no such row.
     fn distance(&mut self, row: u32) -> f32;
+}
+
+/// Refuses an index whose labels don't number `count` things from 0.
+pub(super) fn check_labels(node: &dyn Node, reader: &Reader<'_>, count: usize) -> Result<()> {
+    let within = |row| usize::try_from(node.label(reader.file(), row)).is_ok_and(|label| label < count);
+    match (0..node.head().count as u32).find(|&row| !within(row)) {
+        Some(row) => {
+            let label = node.label(reader.file(), row);
+            Err(reader.corrupt(format!("row {row} with the number {label} of {count}")))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Compares every allowed row.

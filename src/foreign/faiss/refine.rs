@@ -2,7 +2,7 @@
 //! them again, and `k_factor` (f32, 1..=1000): how many times `limit` candidates there are.
 
 use super::head::Head;
-use super::node::{Context, Node};
+use super::node::{Context, Node, check_labels};
 use super::read;
 use crate::foreign::reader::Reader;
 use crate::words::{Error, Hit, Result, TopK};
@@ -33,11 +33,7 @@ impl Refine {
                 exact.head().count
             )));
         }
-        let within = |row| usize::try_from(base.label(reader.file(), row)).is_ok_and(|label| label < head.count);
-        if let Some(row) = (0..head.count as u32).find(|&row| !within(row)) {
-            let label = base.label(reader.file(), row);
-            return Err(reader.corrupt(format!("row {row} with the number {label} of {}", head.count)));
-        }
+        check_labels(&*base, reader, head.count)?;
         Ok(Refine { head, base, exact, k_factor })
     }
 }
@@ -71,5 +67,9 @@ impl Node for Refine {
             top.push(Hit { row, distance });
         }
         Ok(top.into_sorted())
+    }
+
+    fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {
+        self.exact.decode(file, self.base.label(file, row) as u32, out)
     }
 }

@@ -4,7 +4,7 @@
 //! of its rows.
 
 use super::head::Head;
-use super::node::{Computer, Context, Node};
+use super::node::{Computer, Context, Node, check_labels};
 use super::read;
 use crate::foreign::reader::{Reader, Span, i64_at};
 use crate::words::{Hit, Result};
@@ -31,11 +31,7 @@ impl IdMap {
                 inner.head().count
             )));
         }
-        let within = |row| usize::try_from(inner.label(reader.file(), row)).is_ok_and(|label| label < count);
-        if let Some(row) = (0..head.count as u32).find(|&row| !within(row)) {
-            let label = inner.label(reader.file(), row);
-            return Err(reader.corrupt(format!("row {row} with the number {label} of {count}")));
-        }
+        check_labels(&*inner, reader, count)?;
         let name = if tag == b"IxM2" { "IDMap2" } else { "IDMap" };
         Ok(IdMap { head, inner, ids, name })
     }
@@ -58,7 +54,11 @@ impl Node for IdMap {
         self.inner.search(context, query, limit)
     }
 
-    fn computer<'a>(&'a self, file: &'a [u8], query: &'a [f32]) -> Option<Box<dyn Computer + 'a>> {
+    fn computer<'a>(&'a self, file: &'a [u8], query: &[f32]) -> Option<Box<dyn Computer + 'a>> {
         self.inner.computer(file, query)
+    }
+
+    fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {
+        self.inner.decode(file, row, out)
     }
 }

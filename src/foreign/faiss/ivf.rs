@@ -1,0 +1,227 @@
+//! Inverted file indexes: the nearest lists are looked into, code by code.
+//!
+//! All start with the head, the number of lists (u64), `nprobe` (u64), the index that finds lists,
+//! and a direct map (a kind as u8, an array of i64, and for kind 2 an array of pairs of i64), which
+//! no search needs. Then:
+//!
+//! | tag | class | |
+//! |---|---|---|
+//! | `IwFl` | `IndexIVFFlat` | lists |
+//! | `IwSq` | `IndexIVFScalarQuantizer` | quantizer, code size (u64), by residual (u8), lists |
+//! | `IwSQ` | the same, older | quantizer, code size, lists; by residual |
+//! | `IwPQ` | `IndexIVFPQ` | by residual, code size, quantizer, lists |
+
+use super::codec::Codec;
+use super::flat::Flat;
+use super::head::Head;
+use super::lists::Lists;
+use super::node::{Context, Node, check_labels};
+use super::pq::ProductQuantizer;
+use super::read;
+use super::sq::ScalarQuantizer;
+use crate::foreign::reader::Reader;
+use crate::foreign::{Measure, SearchParams};
+use crate::words::{Error, Hit, Result, TopK};
+
+/// What all inverted files start with.
+#[derive(Debug)]
+pub(super) struct Coarse {
+    pub(super) head: Head,
+    pub(super) lists: usize,
+    nprobe: usize,
+    quantizer: Box<dyn Node>,
+}
+
+impl Coarse {
+    pub(super) fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Self> {
+        let head = Head::read(reader)?;
+        let (lists, nprobe) = (reader.size()?, reader.size()?);
+        let quantizer = read(reader, depth + 1)?;
+        let inner = quantizer.head();
+        if inner.dimension != head.dimension || inner.count != lists || nprobe == 0 {
+            return Err(reader.corrupt(format!(
+                "{lists} lists of vectors of {} dimensions, found among {} of {}, {nprobe} at a time",
+                head.dimension, inner.count, inner.dimension
+            )));
+        }
+        check_labels(&*quantizer, reader, lists)?;
+        direct_map(reader)?;
+        Ok(Coarse { head, lists, nprobe, quantizer })
+    }
+
+    /// The lists to look into, nearest first, with their internal distances.
+    pub(super) fn probe(&self, context: &Context<'_>, query: &[f32]) -> Result<Vec<(u32, f32)>> {
+        let nprobe = context.params.nprobe.unwrap_or(self.nprobe);
+        if nprobe == 0 {
+            return Err(Error::argument("nprobe is 0; look into at least one list"));
+        }
+        let inside = Context { allow: None, params: &SearchParams { nprobe: None, ..*context.params }, ..*context };
+        let found = self.quantizer.search(&inside, query, nprobe.min(self.lists))?;
+        let list = |row| self.quantizer.label(context.file, row) as u32;
+        Ok(found.into_iter().map(|hit| (list(hit.row), hit.distance)).collect())
+    }
+
+    /// What vectors of a list have in common, by inner product: the centroid's part of it, negated.
+    /// `found` is the distance by which the list was found, which may be of another metric.
+    pub(super) fn common(&self, file: &[u8], query: &[f32], list: u32, found: f32) -> f32 {
+        if self.quantizer.head().measure == Measure::Ip {
+            return found;
+        }
+        let mut centroid = vec![0.0; query.len()];
+        self.centroid(file, list, &mut centroid);
+        -crate::distance::dot(query, &centroid)
+    }
+
+    /// Whether centroids can be had.
+    pub(super) fn has_centroids(&self, file: &[u8]) -> bool {
+        self.lists == 0 || self.quantizer.decode(file, 0, &mut vec![0.0; self.head.dimension])
+    }
+
+    /// Writes `query` less the list's centroid to `out`.
+    pub(super) fn residual(&self, file: &[u8], query: &[f32], list: u32, out: &mut [f32]) {
+        self.centroid(file, list, out);
+        out.iter_mut().zip(query).for_each(|(out, x)| *out = x - *out);
+    }
+
+    /// Writes the list's centroid to `out`.
+    pub(super) fn centroid(&self, file: &[u8], list: u32, out: &mut [f32]) {
+        self.quantizer.decode(file, list, out);
+    }
+
+    /// The factory's words for it.
+    pub(super) fn describe(&self) -> String {
+        match &self.quantizer.describe()[..] {
+            "Flat" => format!("IVF{}", self.lists),
+            other => format!("IVF{}({other})", self.lists),
+        }
+    }
+}
+
+fn direct_map(reader: &mut Reader<'_>) -> Result<()> {
+    let kind = reader.u8()?;
+    let count = reader.size()?;
+    reader.spans(count, 8)?;
+    match kind {
+        0 | 1 => Ok(()),
+        2 => {
+            let pairs = reader.size()?;
+            reader.spans(pairs, 16).map(|_| ())
+        }
+        other => Err(reader.corrupt(format!("a direct map of kind {other}"))),
+    }
+}
+
+/// Codes in lists.
+#[derive(Debug)]
+pub(super) struct Ivf {
+    coarse: Coarse,
+    codec: Box<dyn Codec>,
+    lists: Lists,
+    by_residual: bool,
+    /// Codes tell nothing: a vector is as far as its list.
+    lists_only: bool,
+}
+
+impl Ivf {
+    pub(super) fn read(reader: &mut Reader<'_>, tag: &[u8; 4], depth: usize) -> Result<Self> {
+        let coarse = Coarse::read(reader, depth)?;
+        let dimension = coarse.head.dimension;
+        let (mut by_residual, mut lists_only) = (false, false);
+        let codec: Box<dyn Codec> = match tag {
+            b"IwFl" => Box::new(Flat { dimension }),
+            b"IwPQ" => {
+                by_residual = reader.bool()?;
+                let code_bytes = reader.size()?;
+                let codec = ProductQuantizer::read(reader, dimension)?;
+                same_code_bytes(reader, code_bytes, codec.code_bytes())?;
+                Box::new(codec)
+            }
+            _ => {
+                let codec = ScalarQuantizer::read(reader, dimension)?;
+                let code_bytes = reader.size()?;
+                by_residual = tag == b"IwSQ" || reader.bool()?;
+                lists_only = codec.is_empty();
+                same_code_bytes(reader, code_bytes, codec.code_bytes())?;
+                Box::new(codec)
+            }
+        };
+        let flat = tag == b"IwFl";
+        if !flat {
+            coarse.head.only_l2_and_ip(reader)?;
+        }
+        if by_residual && !coarse.has_centroids(reader.file()) {
+            return Err(reader.corrupt(format!("residuals from lists found by {}", coarse.quantizer.describe())));
+        }
+        let lists = Lists::read(reader, coarse.lists, coarse.head.count, codec.code_bytes(), flat)?;
+        Ok(Ivf { coarse, codec, lists, by_residual, lists_only })
+    }
+}
+
+/// Refuses a code size that isn't the quantizer's.
+pub(super) fn same_code_bytes(reader: &Reader<'_>, stated: usize, expected: usize) -> Result<()> {
+    match stated == expected {
+        true => Ok(()),
+        false => Err(reader.corrupt(format!("codes of {stated} bytes by a quantizer that makes {expected}"))),
+    }
+}
+
+impl Node for Ivf {
+    fn head(&self) -> &Head {
+        &self.coarse.head
+    }
+
+    fn describe(&self) -> String {
+        format!("{},{}", self.coarse.describe(), self.codec.describe())
+    }
+
+    fn label(&self, file: &[u8], row: u32) -> i64 {
+        self.lists.id(file, row)
+    }
+
+    fn search(&self, context: &Context<'_>, query: &[f32], limit: usize) -> Result<Vec<Hit>> {
+        let Head { count, measure, dimension } = self.coarse.head;
+        let file = context.file;
+        let mut scanner = self.codec.scanner(file, measure);
+        scanner.set_query(query);
+        let mut residual = vec![0.0; dimension];
+        let mut top = TopK::new(limit, count);
+        for (list, coarse_distance) in self.coarse.probe(context, query)? {
+            let Some(entries) = self.lists.get(file, list) else { continue };
+            let mut offset = 0.0;
+            if self.lists_only {
+                offset = coarse_distance;
+            } else if self.by_residual && measure == Measure::Ip {
+                offset = self.coarse.common(file, query, list, coarse_distance);
+            } else if self.by_residual {
+                self.coarse.residual(file, query, list, &mut residual);
+                scanner.set_query(&residual);
+            }
+            for i in 0..entries.len {
+                let row = entries.first + i as u32;
+                if !context.allows(row) {
+                    continue;
+                }
+                let size = self.codec.code_bytes();
+                let distance = match self.lists_only {
+                    true => offset,
+                    false => offset + scanner.distance(&entries.codes[i * size..(i + 1) * size]),
+                };
+                if distance <= top.threshold() {
+                    top.push(Hit { row, distance });
+                }
+            }
+        }
+        Ok(top.into_sorted())
+    }
+
+    fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {
+        let (list, code) = self.lists.code(file, row);
+        self.codec.decode(file, code, out);
+        if self.by_residual {
+            let mut centroid = vec![0.0; out.len()];
+            self.coarse.centroid(file, list, &mut centroid);
+            out.iter_mut().zip(&centroid).for_each(|(out, c)| *out += c);
+        }
+        true
+    }
+}
