@@ -138,6 +138,13 @@ impl Foreign {
         }
     }
 
+    /// Whether vectors, and so queries, are of bits.
+    pub fn is_binary(&self) -> bool {
+        match self {
+            Foreign::Faiss(index) => index.is_binary(),
+        }
+    }
+
     /// How nearness is measured.
     pub fn measure(&self) -> Measure {
         match self {

@@ -149,6 +149,11 @@ impl<'a> Reader<'a> {
         self.file
     }
 
+    /// Where the next byte is read.
+    pub(super) fn position(&self) -> usize {
+        self.at
+    }
+
     /// A damaged file: what was found.
     pub(super) fn corrupt(&self, found: impl std::fmt::Display) -> Error {
         Error::corrupt(format!(

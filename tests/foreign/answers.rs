@@ -73,7 +73,9 @@ fn compare(path: &Path) -> (usize, Vec<String>) {
             ..SearchParams::default()
         };
         for (q, query) in search.queries.iter().enumerate() {
-            let hits = index.search(Query::Floats(query), &params, None).unwrap();
+            let bytes: Vec<u8> = query.iter().map(|&x| x as u8).collect();
+            let query = if index.is_binary() { Query::Bits(&bytes) } else { Query::Floats(query) };
+            let hits = index.search(query, &params, None).unwrap();
             let expected: Vec<(i64, f32)> = (search.ids[q].iter().zip(&search.distances[q]))
                 .filter_map(|(&id, &distance)| (id >= 0).then_some((id, distance?)))
                 .collect();

@@ -2,6 +2,7 @@
 //! `IndexScalarQuantizer` (the head, the quantizer, an array of bytes), and `IndexPQ` (the same,
 //! then the kind of search as i32, whether signs are encoded as u8, and a threshold as i32).
 
+use super::bits::Bits;
 use super::codec::{Codec, Scanner};
 use super::flat::Flat;
 use super::head::Head;
@@ -59,7 +60,13 @@ impl Codes {
         Self::new(reader, head, Box::new(codec), codes)
     }
 
-    fn new(reader: &Reader<'_>, head: Head, codec: Box<dyn Codec>, codes: Span) -> Result<Self> {
+    pub(super) fn read_binary(reader: &mut Reader<'_>) -> Result<Self> {
+        let head = Head::read_binary(reader)?;
+        let codes = reader.numbers::<u8>()?;
+        Self::new(reader, head, Box::new(Bits { dimension: head.dimension }), codes)
+    }
+
+    pub(super) fn new(reader: &Reader<'_>, head: Head, codec: Box<dyn Codec>, codes: Span) -> Result<Self> {
         if head.count.checked_mul(codec.code_bytes()) != Some(codes.len) {
             return Err(reader.corrupt(format!(
                 "{} bytes for {} codes of {} bytes",

@@ -31,7 +31,24 @@ impl Head {
         reader.span(16)?;
         let trained = reader.bool()?;
         let measure = measure(reader)?;
-        if dimension == 0 || dimension > MAX_DIMENSION || u32::try_from(count).is_err() {
+        Head { dimension, count, measure }.checked(reader, trained)
+    }
+
+    /// The head of a binary index.
+    pub(super) fn read_binary(reader: &mut Reader<'_>) -> Result<Self> {
+        let (dimension, code_bytes, count) = (reader.size32()?, reader.size32()?, reader.size()?);
+        let trained = reader.bool()?;
+        reader.i32()?;
+        if !dimension.is_multiple_of(8) || code_bytes != dimension / 8 {
+            return Err(reader.corrupt(format!("vectors of {dimension} bits in {code_bytes} bytes")));
+        }
+        Head { dimension, count, measure: Measure::Hamming }.checked(reader, trained)
+    }
+
+    fn checked(self, reader: &Reader<'_>, trained: bool) -> Result<Self> {
+        let Head { dimension, count, .. } = self;
+        // Links and rows are numbered with 31 bits in many classes.
+        if dimension == 0 || dimension > MAX_DIMENSION || i32::try_from(count).is_err() {
             return Err(reader.corrupt(format!("{count} vectors of {dimension} dimensions")));
         }
         if !trained {
@@ -41,7 +58,7 @@ impl Head {
                  and save it again",
             ));
         }
-        Ok(Head { dimension, count, measure })
+        Ok(self)
     }
 
     /// Refuses a metric that the class doesn't search by.

@@ -9,8 +9,10 @@
 //! | `IwFl` | `IndexIVFFlat` | lists |
 //! | `IwSq` | `IndexIVFScalarQuantizer` | quantizer, code size (u64), by residual (u8), lists |
 //! | `IwSQ` | the same, older | quantizer, code size, lists; by residual |
+//! | `IBwF` | `IndexBinaryIVF` | lists |
 //! | `IwPQ` | `IndexIVFPQ` | by residual, code size, quantizer, lists |
 
+use super::bits::Bits;
 use super::codec::Codec;
 use super::flat::Flat;
 use super::head::Head;
@@ -33,8 +35,7 @@ pub(super) struct Coarse {
 }
 
 impl Coarse {
-    pub(super) fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Self> {
-        let head = Head::read(reader)?;
+    pub(super) fn read(reader: &mut Reader<'_>, head: Head, depth: usize) -> Result<Self> {
         let (lists, nprobe) = (reader.size()?, reader.size()?);
         let quantizer = read(reader, depth + 1)?;
         let inner = quantizer.head();
@@ -91,7 +92,7 @@ impl Coarse {
     /// The factory's words for it.
     pub(super) fn describe(&self) -> String {
         match &self.quantizer.describe()[..] {
-            "Flat" => format!("IVF{}", self.lists),
+            "Flat" | "BinaryFlat" => format!("IVF{}", self.lists),
             other => format!("IVF{}({other})", self.lists),
         }
     }
@@ -124,11 +125,13 @@ pub(super) struct Ivf {
 
 impl Ivf {
     pub(super) fn read(reader: &mut Reader<'_>, tag: &[u8; 4], depth: usize) -> Result<Self> {
-        let coarse = Coarse::read(reader, depth)?;
+        let head = if tag == b"IBwF" { Head::read_binary(reader)? } else { Head::read(reader)? };
+        let coarse = Coarse::read(reader, head, depth)?;
         let dimension = coarse.head.dimension;
         let (mut by_residual, mut lists_only) = (false, false);
         let codec: Box<dyn Codec> = match tag {
             b"IwFl" => Box::new(Flat { dimension }),
+            b"IBwF" => Box::new(Bits { dimension }),
             b"IwPQ" => {
                 by_residual = reader.bool()?;
                 let code_bytes = reader.size()?;
@@ -146,7 +149,7 @@ impl Ivf {
             }
         };
         let flat = tag == b"IwFl";
-        if !flat {
+        if !flat && tag != b"IBwF" {
             coarse.head.only_l2_and_ip(reader)?;
         }
         if by_residual && !coarse.has_centroids(reader.file()) {

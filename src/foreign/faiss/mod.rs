@@ -8,26 +8,38 @@
 //! | file | classes |
 //! |---|---|
 //! | `codes` | `IndexFlat`, `IndexScalarQuantizer`, `IndexPQ` |
-//! | `ivf` | `IndexIVFFlat`, `IndexIVFScalarQuantizer`, `IndexIVFPQ` |
+//! | `bits` | `IndexLSH`, `IndexBinaryFlat`, what is common to binary indexes |
+//! | `hnsw` | `IndexHNSWFlat`, `IndexHNSWSQ`, `IndexHNSWPQ`, `IndexBinaryHNSW` |
+//! | `nsg` | `IndexNSGFlat`, `IndexNSGSQ`, `IndexNSGPQ` |
+//! | `transform` | `IndexPreTransform` and the vector transforms |
+//! | `ivf` | `IndexIVFFlat`, `IndexIVFScalarQuantizer`, `IndexIVFPQ`, `IndexBinaryIVF` |
 //! | `refine` | `IndexRefine`, `IndexRefineFlat` |
 //! | `wrap` | `IndexIDMap`, `IndexIDMap2` |
 
+mod bits;
 mod codec;
 mod codes;
 mod flat;
 mod head;
+mod hnsw;
 mod ivf;
 mod kinds;
 mod lists;
+mod minimax;
 mod node;
+mod nsg;
+mod pool;
 mod pq;
 mod refine;
 mod sq;
+mod transform;
+mod twister;
 mod wrap;
 
 use super::reader::Reader;
 use super::{Measure, Query, SearchParams};
-use crate::words::{AlignedBuffer, Bitmap, Blob, Error, Hit, Result};
+use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Error, Hit, Result};
+use head::Head;
 use node::{Context, Node};
 
 /// Indexes inside indexes, at most; no class nests deeper than a few.
@@ -43,6 +55,8 @@ pub fn is_faiss(bytes: &[u8]) -> bool {
 pub struct Faiss {
     file: Blob,
     root: Box<dyn Node>,
+    /// Vectors are of bits.
+    binary: bool,
 }
 
 impl Faiss {
@@ -51,12 +65,13 @@ impl Faiss {
     /// # Errors
     /// `UNSUPPORTED_FORMAT`, naming the class, if it isn't read; `CORRUPT_FILE`.
     pub fn open(mut file: AlignedBuffer) -> Result<Self> {
+        let binary = file.starts_with(b"IB");
         let mut reader = Reader::new(file.as_mut_slice(), "the Faiss file");
         let root = read(&mut reader, 0)?;
         if reader.remaining() > 0 {
             return Err(reader.corrupt(format!("{} bytes more than its index has", reader.remaining())));
         }
-        Ok(Faiss { file: Blob::from(file), root })
+        Ok(Faiss { file: Blob::from(file), root, binary })
     }
 
     /// The class and what it is made of, such as `IDMap2,Flat`.
@@ -79,6 +94,11 @@ impl Faiss {
         self.root.head().measure
     }
 
+    /// Whether vectors, and so queries, are of bits.
+    pub fn is_binary(&self) -> bool {
+        self.binary
+    }
+
     /// The id that Faiss gives for the row. Panics if there is no such row.
     pub fn id(&self, row: u32) -> i64 {
         self.root.label(&self.file, row)
@@ -99,7 +119,24 @@ impl Faiss {
             )));
         }
         let context = Context { file: &self.file, params, allow };
-        self.root.search(&context, query.floats(self.dimension())?, params.limit)
+        match query {
+            Query::Bits(query) if self.binary => {
+                let floats = bits::unpack(bits_of(query, self.dimension())?, self.dimension());
+                self.root.search(&context, &floats, params.limit)
+            }
+            Query::Floats(_) if self.binary => {
+                Err(Error::new(Code::InvalidVector, "the index holds bits, but the query is of floats"))
+            }
+            _ => self.root.search(&context, query.floats(self.dimension())?, params.limit),
+        }
+    }
+}
+
+/// The bits of a query, as many as there are dimensions.
+fn bits_of(query: &[u8], dimension: usize) -> Result<&[u8]> {
+    match query.len() == dimension.div_ceil(8) {
+        true => Ok(query),
+        false => Err(Error::dimension(dimension, 8 * query.len())),
     }
 }
 
@@ -114,6 +151,20 @@ fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Box<dyn Node>> {
         b"IxSQ" => Box::new(codes::Codes::read_scalar(reader)?),
         b"IxPq" | b"IxPo" | b"IxPQ" => Box::new(codes::Codes::read_product(reader, &tag)?),
         b"IwFl" | b"IwSq" | b"IwSQ" | b"IwPQ" => Box::new(ivf::Ivf::read(reader, &tag, depth)?),
+        b"IHNf" | b"IHNs" | b"IHNp" | b"IH00" => {
+            let head = Head::read(reader)?;
+            Box::new(hnsw::Hnsw::read(reader, head, depth)?)
+        }
+        b"INSf" | b"INSs" | b"INSp" => Box::new(nsg::Nsg::read(reader, depth)?),
+        b"IxHe" | b"IxHE" => Box::new(bits::Lsh::read(reader, &tag)?),
+        b"IxPT" => Box::new(transform::Transformed::read(reader, depth)?),
+        b"IBxF" => Box::new(codes::Codes::read_binary(reader)?),
+        b"IBwF" => Box::new(ivf::Ivf::read(reader, &tag, depth)?),
+        b"IBHf" => {
+            let head = Head::read_binary(reader)?;
+            Box::new(hnsw::Hnsw::read(reader, head, depth)?)
+        }
+        b"IBMp" | b"IBM2" => Box::new(wrap::IdMap::read(reader, &tag, depth)?),
         b"IxMp" | b"IxM2" => Box::new(wrap::IdMap::read(reader, &tag, depth)?),
         b"IxRF" => Box::new(refine::Refine::read(reader, depth)?),
         _ => return Err(kinds::refuse(tag, reader)),

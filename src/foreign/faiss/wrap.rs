@@ -1,6 +1,6 @@
 //! Indexes that stand before another one.
 //!
-//! `IndexIDMap`, `IndexIDMap2`: the head, the index inside, and an array of i64 with the id of each
+//! `IndexIDMap`, `IndexIDMap2`, and those of binary indexes: the head, the index inside, and an array of i64 with the id of each
 //! of its rows.
 
 use super::head::Head;
@@ -20,7 +20,7 @@ pub(super) struct IdMap {
 
 impl IdMap {
     pub(super) fn read(reader: &mut Reader<'_>, tag: &[u8; 4], depth: usize) -> Result<Self> {
-        let head = Head::read(reader)?;
+        let head = if tag.starts_with(b"IB") { Head::read_binary(reader)? } else { Head::read(reader)? };
         let inner = read(reader, depth + 1)?;
         let count = reader.size()?;
         let ids = reader.spans(count, 8)?;
@@ -32,7 +32,7 @@ impl IdMap {
             )));
         }
         check_labels(&*inner, reader, count)?;
-        let name = if tag == b"IxM2" { "IDMap2" } else { "IDMap" };
+        let name = if tag.ends_with(b"2") { "IDMap2" } else { "IDMap" };
         Ok(IdMap { head, inner, ids, name })
     }
 }
