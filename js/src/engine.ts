@@ -122,6 +122,7 @@ export type Source =
   | { readonly kind: 'url'; readonly url: string }
   | { readonly kind: 'path'; readonly path: string | URL }
   | { readonly kind: 'blob'; readonly blob: Blob }
+  | { readonly kind: 'handle'; readonly handle: FileSystemFileHandle }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
 
 export interface LoadOptions {

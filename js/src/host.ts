@@ -50,6 +50,7 @@ const tag = (value: unknown): string => Object.prototype.toString.call(value).sl
 export const isResponse = (value: unknown): value is Response => tag(value) === 'Response';
 export const isModule = (value: unknown): value is WebAssembly.Module => tag(value) === 'WebAssembly.Module';
 export const isBlob = (value: unknown): value is Blob => tag(value) === 'Blob' || tag(value) === 'File';
+export const isFileHandle = (value: unknown): value is FileSystemFileHandle => tag(value) === 'FileSystemFileHandle';
 export const isUrl = (value: unknown): value is URL => tag(value) === 'URL';
 
 /** The bytes of a buffer or of a view on one, without a copy; undefined for anything else. */

@@ -16,7 +16,7 @@ export interface Sink {
 }
 
 /** Header and the longest section table: what `inspect` can use. */
-const PREFIX_BYTES = 128 + 64 * 32;
+export const PREFIX_BYTES = 128 + 64 * 32;
 /** Room for a file up to this is made as soon as its header is read. */
 const SMALL_BYTES = 16 << 20;
 /**
@@ -25,7 +25,7 @@ const SMALL_BYTES = 16 << 20;
  */
 const BELIEF = 8;
 /** Bytes handed over at once from a buffer in memory. */
-const PIECE_BYTES = 4 << 20;
+export const PIECE_BYTES = 4 << 20;
 const PROGRESS_MS = 40;
 
 interface Pieces {
@@ -107,12 +107,28 @@ async function openSource(source: Source, signal: AbortSignal | undefined): Prom
     case 'bytes':
       return { exact: source.bytes.length, pieces: slices(source.bytes) };
     case 'blob':
-      return { exact: source.blob.size, pieces: chunks(source.blob.stream(), 'the blob', signal) };
+      return openBlob(source.blob, signal);
+    case 'handle':
+      return openBlob(await source.handle.getFile().catch(unreadable('the file')), signal);
     case 'path':
       return openPath(source.path);
     case 'url':
       return openUrl(source.url, signal);
   }
+}
+
+function openBlob(blob: Blob, signal: AbortSignal | undefined): Pieces {
+  return { exact: blob.size, pieces: chunks(blob.stream(), 'the blob', signal) };
+}
+
+/** What to throw when a file that was handed over can't be read. */
+export function unreadable(what: string): (cause: unknown) => never {
+  return (cause) => {
+    throw new ElanusError('FETCH_FAILED', `${what} could not be read (${say(cause)}); it may have changed since it was chosen: choose it again`, {
+      details: { url: what },
+      cause,
+    });
+  };
 }
 
 async function* slices(bytes: Uint8Array): AsyncGenerator<Uint8Array> {

@@ -1,10 +1,11 @@
+import { type Direct, openDirect } from './direct.js';
 import type { Bindings, IndexHandle, IterationHandle, Loader } from '../../build/glue/glue.js';
 import { createGlue } from '../../build/glue/glue.js';
 import type { Description, Engine, Entity, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
 import { ElanusError, fromPlain, type PlainError } from './errors.js';
 import { nextTask } from './host.js';
 import { parseJson } from './json.js';
-import { pour, type Sink } from './load.js';
+import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink, unreadable } from './load.js';
 
 /** A batch of queries lets other events through after working this long. */
 const SLICE_MS = 8;
@@ -51,8 +52,35 @@ export class LocalEngine implements Engine, Sink {
   }
 
   async load(source: Source, options: LoadOptions): Promise<Description> {
-    const total = await pour(source, this, options);
+    const direct = await openDirect(source);
+    const total = direct ? await this.#read(direct, options) : await pour(source, this, options);
     return this.finish(total, options);
+  }
+
+  async #read(direct: Direct, { onProgress, signal }: LoadOptions): Promise<number> {
+    try {
+      const total = this.inspect(direct.prefix(PREFIX_BYTES), direct.bytes);
+      this.reserve(total);
+      for (let at = 0; at < total; at += PIECE_BYTES) {
+        onProgress({ loaded: at, total, phase: 'download' });
+        await nextTask();
+        signal?.throwIfAborted();
+        this.#call(() => {
+          try {
+            direct.into(this.#loader!, at, Math.min(at + PIECE_BYTES, total));
+          } catch (error) {
+            if (error instanceof DOMException) unreadable('the file')(error);
+            throw error;
+          }
+        });
+      }
+      return total;
+    } catch (error) {
+      if (error instanceof DOMException && !signal?.aborted) unreadable('the file')(error);
+      throw error;
+    } finally {
+      direct.close();
+    }
   }
 
   inspect(prefix: Uint8Array, exact: number | undefined): number {

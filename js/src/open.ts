@@ -1,7 +1,7 @@
 import { checkModel, type ModelSource, parseCard } from './card.js';
 import type { Engine, Progress, Source } from './engine.js';
 import { ElanusError, invalid } from './errors.js';
-import { asBytes, isBlob, isUrl, nodeFiles } from './host.js';
+import { asBytes, isBlob, isFileHandle, isUrl, nodeFiles } from './host.js';
 import { Index } from './search-index.js';
 import { LocalEngine } from './local-engine.js';
 import { checkModelShape, checkSignal, describe, flag, knownOnly } from './options.js';
@@ -33,8 +33,11 @@ export interface OpenOptions {
 
 const OPEN_OPTIONS = ['thread', 'onProgress', 'signal', 'verify', 'model', 'wasm', 'workerUrl'] as const;
 
-/** Where an index file can come from: an address (in Node also a file path), a `File` or `Blob`, or bytes in memory. */
-export type IndexSource = string | URL | Blob | ArrayBuffer | ArrayBufferView;
+/**
+ * Where an index file can come from: an address (in Node also a file path), a `File` or `Blob`, the handle of a file (of
+ * the origin's own file system, or one that a visitor chose), or bytes in memory.
+ */
+export type IndexSource = string | URL | Blob | FileSystemFileHandle | ArrayBuffer | ArrayBufferView;
 
 /**
  * Opens an index file.
@@ -132,9 +135,10 @@ function sourceOf(given: unknown): Source {
     }
   }
   if (isBlob(given)) return { kind: 'blob', blob: given };
+  if (isFileHandle(given)) return { kind: 'handle', handle: given };
   const bytes = asBytes(given);
   if (bytes) return { kind: 'bytes', bytes };
-  throw invalid(`an index is opened from a URL, a Blob or File, an ArrayBuffer or a view on one, not ${describe(given)}`);
+  throw invalid(`an index is opened from a URL, a Blob, File or file handle, an ArrayBuffer or a view on one, not ${describe(given)}`);
 }
 
 /** A promise that others share can't be cancelled, but waiting for it can. */

@@ -6,6 +6,7 @@ use crate::segment::Sealed;
 use crate::words::{AlignedBuffer, Blob, Code, Error, Result};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use web_sys::{FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 
 /// Reads the start of a file (header and section table; [`Layout::MAX_BYTES`] are always enough)
 /// and says how many bytes the whole has, so that a download that can't become an index is given up
@@ -56,6 +57,35 @@ impl Loader {
     /// Where the first byte goes.
     pub fn pointer(&self) -> *const u8 {
         self.buffer.as_ptr()
+    }
+
+    /// Reads bytes `from..to` of a file of the browser's own file system straight to where they
+    /// belong: no copy of them is made on the way, and nothing waits for a stream.
+    ///
+    /// # Errors
+    /// What the browser throws; `CORRUPT_FILE` if the file ends before `to`.
+    pub fn read_file(
+        &mut self,
+        file: &FileSystemSyncAccessHandle,
+        from: f64,
+        to: f64,
+    ) -> std::result::Result<(), JsValue> {
+        // As far as there is room.
+        let end = (to as usize).min(self.buffer.len());
+        let target = &mut self.buffer.as_mut_slice()[(from as usize).min(end)..end];
+        let (options, mut done) = (FileSystemReadWriteOptions::new(), 0);
+        while done < target.len() {
+            options.set_at(from + done as f64);
+            let read = file.read_with_u8_array_and_options(&mut target[done..], &options)?;
+            if read <= 0.0 {
+                return Err(thrown(Error::corrupt(format!(
+                    "{} bytes were to be read, but only {done} came; the file was cut while it was read: write it again",
+                    target.len()
+                ))));
+            }
+            done += read as usize;
+        }
+        Ok(())
     }
 
     /// Opens the file that was written; with `verify`, after reading every byte of it.

@@ -257,6 +257,43 @@ test("File, Blob and buffers open in both threads, and buffers stay usable", asy
   assert.deepEqual(complaints, []);
 });
 
+test("a file of the browser's own file system opens in place, shared and in both threads", async (t) => {
+  const { page, complaints } = await visit(t);
+  const told = await page.evaluate(async (query) => {
+    const root = await navigator.storage.getDirectory();
+    const write = async (name, content) => {
+      const handle = await root.getFileHandle(name, { create: true });
+      const stream = await handle.createWritable();
+      await stream.write(content);
+      await stream.close();
+      return handle;
+    };
+    const bytes = await (await fetch("/index.elanus")).arrayBuffer();
+    const handle = await write("kept.elanus", bytes);
+    const phases = [];
+    const indexes = [
+      await elanus.open(handle, { onProgress: ({ phase, loaded, total }) => phases.push([phase, loaded, total]) }),
+      await elanus.open(handle),
+      await elanus.open(handle, { thread: "main" }),
+    ];
+    const rows = [];
+    for (const index of indexes) rows.push((await index.search(query)).map(({ row }) => row));
+    await Promise.all(indexes.map((index) => index.close()));
+    const fail = (source) => elanus.open(source).then(() => "opened", ({ name, code }) => [name, code]);
+    const cut = await fail(await write("cut.elanus", bytes.slice(0, bytes.byteLength - 64)));
+    const none = await fail(await write("none.elanus", ""));
+    const gone = await write("gone.elanus", bytes);
+    await root.removeEntry("gone.elanus");
+    return { rows, phases, cut, none, gone: await fail(gone), size: bytes.byteLength };
+  }, plainQuery);
+  assert.deepEqual(told.rows, [expected, expected, expected]);
+  assert.deepEqual([told.cut, told.none], [["ElanusError", "CORRUPT_FILE"], ["ElanusError", "CORRUPT_FILE"]]);
+  assert.deepEqual(told.gone, ["ElanusError", "FETCH_FAILED"]);
+  assert.equal(told.phases.at(0)[0], "download");
+  assert.deepEqual(told.phases.at(-1), ["ready", told.size, told.size]);
+  assert.deepEqual(complaints, []);
+});
+
 test("errors cross from the worker with code, message and details", async (t) => {
   const { page, origin, complaints } = await visit(t);
   for (const thread of ["worker", "main"]) {
