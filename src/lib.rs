@@ -12,6 +12,7 @@
 //! | [`filter`] | an expression over typed columns → the rows for which it is true |
 //! | [`foreign`] | index files of other libraries, read as they are |
 //! | [`segment`] | a sealed segment: an index with its keys, columns and stored fields |
+//! | [`tune`] | which index type suits a set of vectors |
 //! | `web` | what JavaScript calls; in WebAssembly builds only |
 //!
 //! `ARCHITECTURE.md` walks through them and says what each one costs.
@@ -23,6 +24,7 @@ pub mod format;
 pub mod index;
 pub mod quantize;
 pub mod segment;
+pub mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 pub mod words;

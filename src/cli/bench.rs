@@ -8,7 +8,7 @@ use crate::{load, queries};
 use elanus::distance;
 use elanus::filter;
 use elanus::format::Kind;
-use elanus::index::normalise_rows;
+use elanus::index::{SearchParams, normalise_rows};
 use elanus::segment::{MAX_LIMIT, Request, Scratch, Sealed};
 use elanus::words::{Bitmap, IndexType, Metric};
 use indicatif::HumanCount;
@@ -63,6 +63,10 @@ pub struct Args {
     #[arg(long, value_delimiter = ',', default_values_t = [20, 40, 80, 160, 320])]
     ef: Vec<usize>,
 
+    /// Recall targets to try, if the file has a calibration that reaches them.
+    #[arg(long, value_delimiter = ',', default_values_t = [0.9, 0.95, 0.99])]
+    recall: Vec<f32>,
+
     /// Exit with 1 if no setting reaches this recall.
     #[arg(long)]
     require_recall: Option<f64>,
@@ -74,10 +78,15 @@ struct Setting {
     exact: bool,
     rerank: Option<usize>,
     ef: Option<usize>,
+    /// What the calibration is asked for.
+    recall: Option<f32>,
 }
 
 impl Setting {
     fn label(&self) -> String {
+        if let Some(recall) = self.recall {
+            return format!("recall {recall}");
+        }
         match (self.exact, self.rerank, self.ef) {
             (true, ..) => "exact".into(),
             (_, Some(rerank), _) => format!("rerank {rerank}"),
@@ -113,6 +122,7 @@ impl Run {
             "exact": self.setting.exact,
             "rerank": self.setting.rerank,
             "ef": self.setting.ef,
+            "recall_target": self.setting.recall,
             "recall": self.recall,
             "p50_us": self.percentile(0.50),
             "p95_us": self.percentile(0.95),
@@ -132,7 +142,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let truth = nearest(args, &sealed, originals.as_ref(), &queries, progress)?;
     // What the sweep measures shouldn't share the memory bus with what it doesn't need.
     drop(originals);
-    let settings = settings(args, sealed.header().index_type);
+    let settings = settings(args, &sealed);
     let bar = progress.count("searching", (settings.len() * queries.len()) as u64);
     let mut runs = Vec::new();
     for setting in settings {
@@ -172,14 +182,19 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     }
 }
 
-fn settings(args: &Args, index_type: IndexType) -> Vec<Setting> {
-    let mut settings = match index_type {
+fn settings(args: &Args, sealed: &Sealed) -> Vec<Setting> {
+    let mut settings = match sealed.header().index_type {
         IndexType::Flat => vec![],
         IndexType::ScanRabitq => std::iter::once(Setting::default())
             .chain(args.rerank.iter().map(|&n| Setting { rerank: Some(n), ..Setting::default() }))
             .collect(),
         IndexType::Hnsw => args.ef.iter().map(|&n| Setting { ef: Some(n), ..Setting::default() }).collect(),
     };
+    if let Some(calibration) = sealed.calibration() {
+        let params = || SearchParams { limit: args.limit, ..SearchParams::default() };
+        let reached = args.recall.iter().filter(|&&recall| calibration.aim(recall, &mut params()).is_ok());
+        settings.extend(reached.map(|&recall| Setting { recall: Some(recall), ..Setting::default() }));
+    }
     settings.push(Setting { exact: true, ..Setting::default() });
     settings
 }
@@ -188,6 +203,7 @@ fn request<'a>(args: &'a Args, setting: Setting, query: &'a [f32]) -> Request<'a
     Request {
         limit: args.limit,
         filter: args.filter.as_deref(),
+        recall: setting.recall,
         exact: setting.exact,
         rerank: setting.rerank,
         ef: setting.ef,

@@ -4,10 +4,12 @@ use crate::failure::{Failure, Result};
 use crate::metadata::{self, Metadata, Wishes};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::vectors::Vectors;
 use crate::{card, vectors};
 use elanus::filter::FieldType;
 use elanus::index::{BuildParams, normalise_rows};
 use elanus::segment::{Input, PrimaryKeys, build};
+use elanus::tune::{self, Wish};
 use elanus::words::{Error, IndexType, Metric, Precision};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
@@ -21,6 +23,7 @@ Examples:
   elanus build vectors.npy -o words.elanus
   elanus build vectors.npy --metadata rows.jsonl --id-field id --card card.json -o words.elanus
   elanus build base.fvecs --metric L2 --index-type HNSW --rerank f32 -o base.elanus
+  elanus build vectors.npy --index-type AUTOINDEX --max-bytes-per-vector 500 -o words.elanus
   elanus build base.f32 --dimension 384 --metadata rows.jsonl --fields pos:VarChar,year:Int64 -o base.elanus
 
 Metadata is JSON Lines: line n is an object that describes vector n. Its fields come back with hits. Those
@@ -65,9 +68,14 @@ pub struct Args {
     #[arg(long, default_value = "COSINE", value_parser = Metric::parse)]
     metric: Metric,
 
-    /// FLAT (exact), SCAN_RABITQ (1-bit codes, reranked) or HNSW (a graph).
-    #[arg(long, default_value = "SCAN_RABITQ", value_parser = IndexType::parse)]
-    index_type: IndexType,
+    /// FLAT (exact), SCAN_RABITQ (1-bit codes, reranked), HNSW (a graph), or AUTOINDEX, which chooses
+    /// type and rows by size, dimension, metric and --max-bytes-per-vector, and says why.
+    #[arg(long, default_value = "SCAN_RABITQ", value_parser = parse_index_type)]
+    index_type: Wanted,
+
+    /// AUTOINDEX: how many bytes of the file a vector may take, without its keys and fields.
+    #[arg(long)]
+    max_bytes_per_vector: Option<usize>,
 
     /// What rows are stored as for exact distances: int8, f32, both (int8,f32) or none. Default: f32
     /// for FLAT, else int8.
@@ -77,6 +85,12 @@ pub struct Args {
     /// HNSW: how many candidates an insertion keeps. More make a better graph and a longer build.
     #[arg(long, default_value_t = 200)]
     ef_construction: usize,
+
+    /// How many of the vectors the recall of searches is measured with, so that a search can ask for a
+    /// recall; 0 measures nothing. Each is compared with all others: with 200, a build of 100,000
+    /// vectors takes a few seconds longer.
+    #[arg(long, default_value_t = 200)]
+    calibrate: usize,
 
     /// Seed of every random choice.
     #[arg(long, default_value_t = 42)]
@@ -89,6 +103,49 @@ pub struct Args {
     /// The index's name, for its card.
     #[arg(long)]
     name: Option<String>,
+}
+
+/// What `--index-type` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    Auto,
+    Type(IndexType),
+}
+
+fn parse_index_type(text: &str) -> std::result::Result<Wanted, Error> {
+    if text.eq_ignore_ascii_case("AUTOINDEX") {
+        return Ok(Wanted::Auto);
+    }
+    IndexType::parse(text).map(Wanted::Type).map_err(|e| Error::argument(format!("{}, or AUTOINDEX", e.message)))
+}
+
+/// The index type, the rows, and why, if they were chosen here.
+fn decide(args: &Args, vectors: &Vectors) -> Result<(IndexType, Vec<Precision>, Option<String>)> {
+    match args.index_type {
+        Wanted::Auto if args.rerank.is_some() => {
+            Err(Failure::usage("AUTOINDEX chooses the rows, too; leave out --rerank, or name an index type"))
+        }
+        Wanted::Auto => {
+            let choice = tune::choose(&Wish {
+                count: vectors.rows(),
+                dimension: vectors.dimension,
+                metric: args.metric,
+                max_bytes: args.max_bytes_per_vector,
+            })?;
+            Ok((choice.index_type, choice.precisions, Some(choice.reason)))
+        }
+        Wanted::Type(_) if args.max_bytes_per_vector.is_some() => {
+            Err(Failure::usage("--max-bytes-per-vector is for --index-type AUTOINDEX; leave it out, or name that"))
+        }
+        Wanted::Type(index_type) => {
+            let precisions = match (&args.rerank, index_type) {
+                (Some(Precisions(list)), _) => list.clone(),
+                (None, IndexType::Flat) => vec![Precision::F32],
+                (None, _) => vec![Precision::Int8],
+            };
+            Ok((index_type, precisions, None))
+        }
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -117,13 +174,9 @@ fn parse_field(text: &str) -> std::result::Result<Option<(String, FieldType)>, E
 
 pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let started = Instant::now();
-    let precisions = match (&args.rerank, args.index_type) {
-        (Some(Precisions(list)), _) => list.clone(),
-        (None, IndexType::Flat) => vec![Precision::F32],
-        (None, _) => vec![Precision::Int8],
-    };
     refuse_own_input(args)?;
     let mut vectors = vectors::read(&args.vectors, args.dimension, progress)?;
+    let (index_type, precisions, reason) = decide(args, &vectors)?;
     if args.metric == Metric::Cosine {
         // In place: the build borrows rows that are normalised already, so they are held once.
         normalise_rows(&mut vectors.data, vectors.dimension);
@@ -147,12 +200,15 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let mut build_card = json!({
         "tool": concat!("elanus ", env!("CARGO_PKG_VERSION")),
         "metric": args.metric.name(),
-        "index_type": args.index_type.name(),
+        "index_type": index_type.name(),
         "rerank": &rerank,
         "seed": args.seed,
     });
-    if args.index_type == IndexType::Hnsw {
+    if index_type == IndexType::Hnsw {
         build_card["ef_construction"] = args.ef_construction.into();
+    }
+    if let Some(reason) = &reason {
+        build_card["autoindex"] = reason.as_str().into();
     }
     let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
 
@@ -160,11 +216,12 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let file = build(
         Input {
             rows: vectors.view()?,
-            index_type: args.index_type,
+            index_type,
             params: BuildParams {
                 metric: args.metric,
                 precisions,
                 ef_construction: args.ef_construction,
+                calibration_queries: args.calibrate,
                 seed: args.seed,
                 ..BuildParams::default()
             },
@@ -189,11 +246,14 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 args.output.display(),
                 HumanCount(rows as u64),
                 args.metric,
-                args.index_type,
+                index_type,
                 if rerank.is_empty() { "codes only".into() } else { rerank.join(" and ") },
                 HumanBytes(bytes),
                 bytes / rows as u64,
             );
+            if let Some(reason) = &reason {
+                let _ = writeln!(text, "  AUTOINDEX   {reason}");
+            }
             if let Some((name, key_type)) = id_field {
                 let _ = writeln!(text, "  key         {name} {key_type}");
             }
@@ -219,7 +279,8 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 "count": rows,
                 "dimension": dimension,
                 "metric": args.metric.name(),
-                "index_type": args.index_type.name(),
+                "index_type": index_type.name(),
+                "autoindex": reason,
                 "rerank": rerank,
                 "seed": args.seed,
                 "fields": metadata.schema.iter().map(metadata::Field::to_json).collect::<Vec<_>>(),

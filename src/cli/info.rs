@@ -3,7 +3,10 @@
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use elanus::format::{FORMAT_VERSION, Kind, Layout};
+use elanus::index::Calibration;
+use elanus::index::calibration::Curve;
 use elanus::segment::MAX_CARD_BYTES;
+use elanus::words::Blob;
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -42,10 +45,19 @@ pub fn run(args: &Args, output: &mut Output) -> Result<()> {
         }
         _ => Value::Null,
     };
-    output.either(|| text(args, &layout, &card), || value(&layout, &card))
+    let calibration = match layout.entry(Kind::CALIBRATION) {
+        Some(entry) if entry.length <= Calibration::MAX_BYTES as u64 => {
+            let mut bytes = vec![0; entry.length as usize];
+            file.seek(SeekFrom::Start(entry.offset)).map_err(io)?;
+            file.read_exact(&mut bytes).map_err(io)?;
+            Some(Calibration::open(&Blob::copy_of(&bytes)?).map_err(named)?)
+        }
+        _ => None,
+    };
+    output.either(|| text(args, &layout, &card, calibration.as_ref()), || value(&layout, &card, calibration.as_ref()))
 }
 
-fn value(layout: &Layout, card: &Value) -> Value {
+fn value(layout: &Layout, card: &Value, calibration: Option<&Calibration>) -> Value {
     let header = &layout.header;
     let section = |e: &elanus::format::Entry| {
         json!({
@@ -66,11 +78,23 @@ fn value(layout: &Layout, card: &Value) -> Value {
         "seed": header.seed,
         "checksum": format!("{:016x}", layout.checksum),
         "sections": layout.entries.iter().map(section).collect::<Vec<_>>(),
+        "calibration": calibration.map(|c| json!({
+            "parameter": c.knob.name(),
+            "queries": c.queries,
+            "curves": c.curves.iter().map(|curve| json!({
+                "limit": curve.limit,
+                "exact_recall": curve.exact,
+                "points": curve.points.iter().map(|&(setting, recall)| json!({
+                    "setting": c.knob.value(setting),
+                    "recall": recall,
+                })).collect::<Vec<_>>(),
+            })).collect::<Vec<_>>(),
+        })),
         "card": card,
     })
 }
 
-fn text(args: &Args, layout: &Layout, card: &Value) -> String {
+fn text(args: &Args, layout: &Layout, card: &Value, calibration: Option<&Calibration>) -> String {
     let header = &layout.header;
     let mut text = format!(
         "{}: {} vectors of {} dimensions, {}, {}\n  {}, format version {FORMAT_VERSION}, seed {}, checksum {:016x}\n",
@@ -98,6 +122,13 @@ fn text(args: &Args, layout: &Layout, card: &Value) -> String {
         let uses = [("filterable", "filter"), ("stored", "stored")];
         let uses: Vec<_> = uses.iter().filter(|(name, _)| field[name] == true).map(|(_, what)| *what).collect();
         line("field", format!("{} {} ({})", plain(&field["name"]), plain(&field["type"]), uses.join(", ")));
+    }
+    for Curve { limit, exact, points } in calibration.into_iter().flat_map(|c| &c.curves) {
+        let knob = calibration.map_or("", |c| c.knob.name());
+        let shown: Vec<String> = (points.iter())
+            .map(|&(setting, recall)| format!("{} {recall:.4}", calibration.map_or(0.0, |c| c.knob.value(setting))))
+            .collect();
+        line("recall", format!("at {limit} hits, by {knob}: {}, exact {exact:.4}", shown.join(", ")));
     }
     for entry in &layout.entries {
         let a_row = entry.length as f64 / f64::from(header.count.max(1));

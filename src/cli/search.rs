@@ -71,6 +71,10 @@ pub struct Args {
     #[arg(long, value_delimiter = ',')]
     output_fields: Vec<String>,
 
+    /// Find this share of the nearest rows, such as 0.95: what reaches it was measured at the build.
+    #[arg(long, conflicts_with_all = ["exact", "rerank", "ef"])]
+    recall: Option<f32>,
+
     /// Compare every row.
     #[arg(long)]
     exact: bool,
@@ -102,6 +106,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 strict: args.strict_group_size,
             }),
             filter: args.filter.as_deref(),
+            recall: args.recall,
             exact: args.exact,
             rerank: args.rerank,
             ef: args.ef,

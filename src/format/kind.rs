@@ -28,24 +28,27 @@ impl Kind {
     pub const FIELDS: Kind = Kind(10);
     /// Levels and links of an HNSW graph.
     pub const GRAPH: Kind = Kind(11);
+    /// Which parameter reaches which recall.
+    pub const CALIBRATION: Kind = Kind(23);
 
-    const NAMES: [&'static str; 11] = [
-        "card",
-        "rotation",
-        "centroids",
-        "directory",
-        "codes",
-        "keys",
-        "rows_i8",
-        "rows_f32",
-        "columns",
-        "fields",
-        "graph",
+    const NAMES: &[(Kind, &'static str)] = &[
+        (Kind::CARD, "card"),
+        (Kind::ROTATION, "rotation"),
+        (Kind::CENTROIDS, "centroids"),
+        (Kind::DIRECTORY, "directory"),
+        (Kind::CODES, "codes"),
+        (Kind::KEYS, "keys"),
+        (Kind::ROWS_I8, "rows_i8"),
+        (Kind::ROWS_F32, "rows_f32"),
+        (Kind::COLUMNS, "columns"),
+        (Kind::FIELDS, "fields"),
+        (Kind::GRAPH, "graph"),
+        (Kind::CALIBRATION, "calibration"),
     ];
 
     /// The name that messages and `elanus info` use; `None` for a code that this version doesn't know.
     pub fn name(self) -> Option<&'static str> {
-        Self::NAMES.get((self.0 as usize).wrapping_sub(1)).copied()
+        Self::NAMES.iter().find(|(kind, _)| *kind == self).map(|&(_, name)| name)
     }
 
     /// Whether a reader that doesn't know the section may pass over it.

@@ -21,6 +21,11 @@ impl FileReader {
         Ok(FileReader { layout, file })
     }
 
+    /// The whole file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.file
+    }
+
     /// What the file says of itself.
     pub fn header(&self) -> &Header {
         &self.layout.header

@@ -37,6 +37,12 @@ impl<'a> FileWriter<'a> {
         self.sections.push(Section { kind, bytes: bytes.into() });
     }
 
+    /// How many bytes the file has.
+    pub fn file_bytes(&self) -> u64 {
+        let start = align((HEADER_BYTES + self.sections.len() * ENTRY_BYTES) as u64);
+        self.sections.iter().fold(start, |at, section| align(at + section.bytes.len() as u64))
+    }
+
     /// Gives the file to `sink`, piece by piece from the first byte to the last, and stops at its
     /// first error. Returns the file's length.
     ///
@@ -63,8 +69,7 @@ impl<'a> FileWriter<'a> {
 
     /// The whole file in memory.
     pub fn into_bytes(self) -> Vec<u8> {
-        let payload: usize = self.sections.iter().map(|s| s.bytes.len().next_multiple_of(ALIGNMENT)).sum();
-        let mut out = Vec::with_capacity(payload + HEADER_BYTES + (self.sections.len() + 1) * ENTRY_BYTES);
+        let mut out = Vec::with_capacity(self.file_bytes() as usize);
         let Ok(_) = self.write(|piece| {
             out.extend_from_slice(piece);
             Ok::<_, std::convert::Infallible>(())

@@ -3,6 +3,7 @@
 //! Opening an index looks at lengths only and copies nothing; [`Index::verify`] reads it all. Inside
 //! this layer smaller distances are nearer: see [`Metric`](crate::words::Metric).
 
+pub mod calibration;
 pub mod flat;
 pub mod hnsw;
 pub mod params;
@@ -13,6 +14,7 @@ pub mod sections;
 #[cfg(test)]
 mod tests;
 
+pub use calibration::Calibration;
 pub use flat::Flat;
 pub use hnsw::Hnsw;
 pub use params::{BuildParams, Progress, SearchParams};
@@ -65,11 +67,20 @@ impl Index {
         params: &BuildParams,
         progress: Progress<'_>,
     ) -> Result<Built<'a>> {
-        match index_type {
-            IndexType::Flat => Flat::build(rows, params, progress),
-            IndexType::ScanRabitq => Scan::build(rows, params, progress),
-            IndexType::Hnsw => Hnsw::build(rows, params, progress),
+        let mut sections = match index_type {
+            IndexType::Flat => Flat::build(rows, params, progress)?,
+            IndexType::ScanRabitq => Scan::build(rows, params, progress)?,
+            IndexType::Hnsw => Hnsw::build(rows, params, progress)?,
+        };
+        if params.calibration_queries > 0 {
+            let shape = Shape { index_type, metric: params.metric, count: rows.rows(), dimension: rows.dimension() };
+            let index = Index::open(&shape, &sections.to_blobs()?)?;
+            let stored = query::stored_form(rows, params.metric)?;
+            let stored = MatrixView::new(&stored, rows.dimension())?;
+            let measured = Calibration::measure(&index, stored, params.calibration_queries, params.seed)?;
+            sections.calibration = measured.map(|calibration| calibration.encode().into());
         }
+        Ok(sections)
     }
 
     /// The index of these sections. Checks lengths, reads no rows.

@@ -12,8 +12,13 @@ pub struct SearchParams {
     /// Scan: how many candidates are compared exactly, at least `limit`; 0 trusts the codes alone
     /// and gives estimated distances. `None` takes as many as the error bound asks for.
     pub rerank: Option<usize>,
+    /// Scan: how many standard deviations a row may be nearer than its codes estimate before it isn't
+    /// compared. `None` takes 1.9.
+    pub epsilon: Option<f32>,
     /// Lists: how many are looked into. `None` leaves it to the index.
     pub nprobe: Option<usize>,
+    /// A row that a walk passes over as if it had never been inserted.
+    pub hidden: Option<u32>,
     /// Only rows of these internal distances.
     pub window: Window,
     /// Compare every row exactly: in f32 if the file has such rows, else in int8, and then exact
@@ -23,7 +28,16 @@ pub struct SearchParams {
 
 impl Default for SearchParams {
     fn default() -> Self {
-        SearchParams { limit: 10, ef: None, rerank: None, nprobe: None, window: Window::ALL, exact: false }
+        SearchParams {
+            limit: 10,
+            ef: None,
+            rerank: None,
+            epsilon: None,
+            nprobe: None,
+            hidden: None,
+            window: Window::ALL,
+            exact: false,
+        }
     }
 }
 
@@ -56,6 +70,9 @@ pub struct BuildParams {
     pub ef_construction: usize,
     /// Lists: how many the rows are parted into, at most. `None` takes as many as suit their number.
     pub nlist: Option<usize>,
+    /// How many rows the recall of searches is measured with, for [`Calibration`](super::Calibration);
+    /// 0 measures nothing. While it is measured, the sections are held twice.
+    pub calibration_queries: usize,
     /// Seeds every random choice: the same rows and seed give the same bytes.
     pub seed: u64,
 }
@@ -67,6 +84,7 @@ impl Default for BuildParams {
             precisions: vec![Precision::Int8],
             ef_construction: 200,
             nlist: None,
+            calibration_queries: 0,
             seed: 0,
         }
     }

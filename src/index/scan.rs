@@ -183,7 +183,7 @@ impl Scan {
         }
         scan.query.prepare(query.floats(), self.centroid(), &self.rotation, self.shape.metric);
         match params.rerank {
-            None if !self.rows.is_absent() => self.search_by_bound(params.limit, allow, query, top, scan),
+            None if !self.rows.is_absent() => self.search_by_bound(params, allow, query, top, scan),
             Some(count) if count > 0 && !self.rows.is_absent() => {
                 self.search_best(count.max(params.limit), allow, scan);
                 self.rows.rerank(query, &scan.candidates, top);
@@ -216,7 +216,7 @@ impl Scan {
     /// Compares exactly every row whose bound asks for it.
     fn search_by_bound(
         &self,
-        limit: usize,
+        params: &SearchParams,
         allow: Option<&Bitmap>,
         query: &RowsQuery,
         top: &mut TopK,
@@ -238,11 +238,11 @@ impl Scan {
             threshold
         };
         let mut room = CANDIDATES;
-        self.scan(rabitq::EPSILON, within, allow, scan, |candidates, threshold| {
+        self.scan(params.epsilon.unwrap_or(rabitq::EPSILON), within, allow, scan, |candidates, threshold| {
             if candidates.len() < room {
                 return threshold;
             }
-            let threshold = tighten(candidates, limit);
+            let threshold = tighten(candidates, params.limit);
             room = CANDIDATES.max(2 * candidates.len());
             threshold
         });

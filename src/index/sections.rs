@@ -69,6 +69,8 @@ pub struct Sections<B> {
     pub rows_f32: Option<B>,
     /// Kind 11: HNSW graph (`index::hnsw`).
     pub graph: Option<B>,
+    /// Kind 23: which parameter reaches which recall (`index::calibration`).
+    pub calibration: Option<B>,
 }
 
 /// What a build made. Rows that needn't change are borrowed from the input.
@@ -84,6 +86,7 @@ impl<B> Default for Sections<B> {
             rows_i8: None,
             rows_f32: None,
             graph: None,
+            calibration: None,
         }
     }
 }
@@ -99,6 +102,7 @@ impl Sections<Blob> {
             rows_i8: file.section(Kind::ROWS_I8),
             rows_f32: file.section(Kind::ROWS_F32),
             graph: file.section(Kind::GRAPH),
+            calibration: file.section(Kind::CALIBRATION),
         }
     }
 }
@@ -114,6 +118,7 @@ impl<'a> Built<'a> {
             (Kind::ROWS_I8, self.rows_i8),
             (Kind::ROWS_F32, self.rows_f32),
             (Kind::GRAPH, self.graph),
+            (Kind::CALIBRATION, self.calibration),
         ];
         all.into_iter().filter_map(|(kind, bytes)| bytes.map(|bytes| Section { kind, bytes }))
     }
@@ -132,6 +137,7 @@ impl<'a> Built<'a> {
             rows_i8: copy(&self.rows_i8)?,
             rows_f32: copy(&self.rows_f32)?,
             graph: copy(&self.graph)?,
+            calibration: copy(&self.calibration)?,
         })
     }
 }

@@ -25,6 +25,9 @@ pub struct Request<'a> {
     pub range_filter: Option<f32>,
     /// Only so many rows with the same value in a field.
     pub group: Option<Grouping<'a>>,
+    /// The share of the nearest rows that is to be found, more than 0 and at most 1; chooses `exact`,
+    /// `rerank` and `ef`, which are then left out.
+    pub recall: Option<f32>,
     /// Compare every row.
     pub exact: bool,
     /// How many candidates a scan compares exactly.
@@ -58,6 +61,7 @@ impl<'a> Request<'a> {
             radius: None,
             range_filter: None,
             group: None,
+            recall: None,
             exact: false,
             rerank: None,
             ef: None,
@@ -93,6 +97,14 @@ impl<'a> Request<'a> {
                 self.depth(),
                 MAX_LIMIT / self.depth()
             )));
+        }
+        if let Some(recall) = self.recall {
+            if !(recall > 0.0 && recall <= 1.0) {
+                return Err(Error::argument(format!("recall is {recall}; it is more than 0 and at most 1")));
+            }
+            if exact || rerank.is_some() || ef.is_some() {
+                return Err(Error::argument("recall chooses exact, rerank and ef by itself; leave them out"));
+            }
         }
         let window = self.window(metric)?;
         Ok(SearchParams { limit: self.depth(), ef, rerank, exact, window, ..SearchParams::default() })

@@ -6,8 +6,8 @@ use super::keys::{Key, Keys};
 use super::request::{MAX_LIMIT, Request};
 use crate::filter::{self, Columns};
 use crate::format::{FileReader, Header, Kind, Layout};
-use crate::index::{self, Index, SearchParams, Sections, Shape};
-use crate::words::{Bitmap, Blob, Error, Hit, Result};
+use crate::index::{self, Calibration, Index, SearchParams, Sections, Shape};
+use crate::words::{Bitmap, Blob, Error, Hit, IndexType, Result};
 use std::borrow::Cow;
 
 /// A longer card is refused: it is read whenever a file is opened.
@@ -34,6 +34,7 @@ pub struct Sealed {
     file: FileReader,
     card: String,
     index: Index,
+    calibration: Option<Calibration>,
     keys: Keys,
     columns: Columns,
     fields: Option<Fields>,
@@ -53,6 +54,7 @@ impl Sealed {
         let index = Index::open(&Shape::from(&header), &Sections::of(&file))?;
         Ok(Sealed {
             card: card(file.section(Kind::CARD))?,
+            calibration: file.section(Kind::CALIBRATION).map(|section| Calibration::open(&section)).transpose()?,
             keys: Keys::open(file.section(Kind::KEYS), header.count)?,
             columns: match file.section(Kind::COLUMNS) {
                 Some(section) => Columns::open(section, count)?,
@@ -97,6 +99,16 @@ impl Sealed {
         &self.columns
     }
 
+    /// Which parameter reaches which recall, if it was measured when the file was built.
+    pub fn calibration(&self) -> Option<&Calibration> {
+        self.calibration.as_ref()
+    }
+
+    /// The file, as it was given.
+    pub fn bytes(&self) -> &[u8] {
+        self.file.bytes()
+    }
+
     /// The index itself.
     pub fn index(&self) -> &Index {
         &self.index
@@ -110,7 +122,10 @@ impl Sealed {
     /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`, `INVALID_FILTER`,
     /// `FIELD_NOT_FOUND`.
     pub fn search(&self, request: &Request<'_>, scratch: &mut Scratch) -> Result<Vec<Hit>> {
-        let params = request.params(self.header().metric)?;
+        let mut params = request.params(self.header().metric)?;
+        if let Some(recall) = request.recall {
+            self.aim(recall, &mut params)?;
+        }
         let Scratch { index, filtered } = scratch;
         let allow = self.allowed(request, filtered)?;
         let mut search = |limit, allow: Option<&Bitmap>| {
@@ -171,6 +186,19 @@ impl Sealed {
     /// `CORRUPT_FILE` at the first that is damaged, and those of `check`.
     pub fn for_each_fields(&self, check: impl FnMut(u32, &str) -> Result<()>) -> Result<()> {
         self.fields.as_ref().map_or(Ok(()), |fields| fields.for_each(check))
+    }
+
+    /// Sets what reaches the recall.
+    fn aim(&self, recall: f32, params: &mut SearchParams) -> Result<()> {
+        match &self.calibration {
+            Some(calibration) => calibration.aim(recall, params),
+            // All its rows are compared anyway.
+            None if self.header().index_type == IndexType::Flat => Ok(()),
+            None => Err(Error::argument(
+                "the file has no calibration, so it isn't known what reaches a recall; build it with one, and with rows \
+                 to compare, or give ef, rerank or exact instead",
+            )),
+        }
     }
 
     /// Refuses deletions of another file.

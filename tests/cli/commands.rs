@@ -136,6 +136,45 @@ fn the_same_input_gives_the_same_file_on_any_number_of_threads() {
 }
 
 #[test]
+fn a_recall_is_measured_asked_for_and_checked() {
+    let shop = Workshop::new().with_collection(600, 16);
+    shop.run(&format!("{BUILD} --calibrate 50")).ok();
+    let info = shop.run("info words.elanus --json").json()["calibration"].clone();
+    assert_eq!((&info["parameter"], &info["queries"]), (&json!("epsilon"), &json!(50)));
+    assert_eq!(info["curves"][1]["points"][6]["setting"], 1.9);
+    assert!(shop.run("info words.elanus").ok().contains("at 10 hits, by epsilon: 0 "));
+    shop.put("queries.f32", little(&vectors(20, 16, 9)));
+    let runs = shop.run("bench words.elanus queries.f32 --recall 0.9 --rerank 20 --json").json()["runs"].clone();
+    let aimed = runs.as_array().unwrap().iter().find(|run| run["setting"] == "recall 0.9").unwrap();
+    assert!(aimed["recall"].as_f64().unwrap() > 0.85, "{aimed}");
+    assert!(shop.run("bench words.elanus queries.f32 --recall 0.9").ok().contains("recall 0.9"));
+    shop.put("one.f32", little(&vectors(1, 16, 9)));
+    shop.run("search words.elanus one.f32 --recall 0.9").ok();
+    shop.run("search words.elanus one.f32 --recall 0.9 --exact").failed(2, &["cannot be used with"]);
+    shop.run(&format!("{BUILD} --calibrate 0")).ok();
+    shop.run("search words.elanus one.f32 --recall 0.9").failed(2, &["no calibration"]);
+    assert_eq!(shop.run("info words.elanus --json").json()["calibration"], Value::Null);
+}
+
+#[test]
+fn autoindex_says_what_it_chose_and_why() {
+    let shop = Workshop::new().with_collection(60, 8);
+    let auto = "build vectors.npy -o auto.elanus --index-type AUTOINDEX";
+    let built = shop.run(&format!("{auto} --json")).json();
+    assert_eq!((&built["index_type"], &built["rerank"]), (&json!("FLAT"), &json!(["f32"])));
+    assert!(built["autoindex"].as_str().unwrap().contains("60 rows"), "{built}");
+    let card = shop.run("info auto.elanus --json").json()["card"]["build"].clone();
+    assert_eq!((&card["index_type"], &card["autoindex"]), (&json!("FLAT"), &built["autoindex"]));
+    assert!(shop.run(auto).ok().contains("AUTOINDEX   60 rows"));
+    let built = shop.run(&format!("{auto} --max-bytes-per-vector 14 --json")).json();
+    assert_eq!((&built["index_type"], &built["rerank"]), (&json!("FLAT"), &json!(["int8"])));
+    shop.run(&format!("{auto} --max-bytes-per-vector 3")).failed(2, &["smallest"]);
+    shop.run(&format!("{auto} --rerank f32")).failed(2, &["--rerank"]);
+    shop.run("build vectors.npy -o a.elanus --max-bytes-per-vector 99").failed(2, &["AUTOINDEX"]);
+    shop.run("build vectors.npy -o a.elanus --index-type NONE").failed(2, &["AUTOINDEX"]);
+}
+
+#[test]
 fn rings_offsets_and_groups() {
     let shop = Workshop::new().with_collection(40, 4);
     shop.run(&format!("{BUILD} --index-type FLAT --metric L2")).ok();

@@ -116,7 +116,12 @@ impl Hnsw {
         let allowed = allow.map_or(count, |allow| allow.count().min(count));
         let mut ef = params.ef.unwrap_or(DEFAULT_EF).max(params.limit).min(count);
         while walk_pays(count, allowed, ef) {
-            let goal = Goal { ef, allow, budget: if allowed < count { 2 * allowed } else { usize::MAX } };
+            let goal = Goal {
+                ef,
+                allow,
+                hidden: params.hidden,
+                budget: if allowed < count { 2 * allowed } else { usize::MAX },
+            };
             self.walk(&goal, scratch);
             let passed = scratch.walk.hits.last().is_some_and(|hit| hit.distance >= params.window.below);
             if passed || scratch.top.len() >= params.limit.min(allowed) {

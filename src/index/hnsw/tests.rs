@@ -134,7 +134,7 @@ fn few_rows_are_all_found() {
         let mut scratch = Scratch::default();
         index.rows.prepare(&query, &mut scratch.query).unwrap();
         scratch.top.reset(count);
-        index.walk(&Goal { ef: count, allow: None, budget: usize::MAX }, &mut scratch);
+        index.walk(&Goal { ef: count, allow: None, hidden: None, budget: usize::MAX }, &mut scratch);
         let mut walked = Vec::new();
         scratch.top.drain_sorted(&mut walked);
         assert_eq!(walked, exact(&index, &query, count.max(1), None), "{count} rows walked");
@@ -194,7 +194,7 @@ fn a_walk_that_costs_more_than_comparing_everything_gives_up() {
     index.rows.prepare(&data[..8], &mut scratch.query).unwrap();
     for (budget, found) in [(50, 0), (usize::MAX, 30)] {
         scratch.top.reset(30);
-        index.walk(&Goal { ef: 30, allow: None, budget }, &mut scratch);
+        index.walk(&Goal { ef: 30, allow: None, hidden: None, budget }, &mut scratch);
         assert_eq!(scratch.top.len(), found);
     }
     assert!(walk_pays(100_000, 100_000, 100) && !walk_pays(100_000, 10_000, 100) && !walk_pays(100_000, 0, 1));

@@ -34,6 +34,8 @@ pub(super) struct Goal<'a> {
     /// How many of the best rows it keeps.
     pub(super) ef: usize,
     pub(super) allow: Option<&'a Bitmap>,
+    /// A row that is passed over as if it had never been inserted.
+    pub(super) hidden: Option<u32>,
     /// Distances after which it gives up.
     pub(super) budget: usize,
 }
@@ -48,13 +50,17 @@ pub(super) fn walk(
 ) -> bool {
     let WalkScratch { visited, candidates, fresh, found, .. } = scratch;
     visited.forget(count);
+    if let Some(hidden) = goal.hidden {
+        visited.insert(hidden);
+    }
     candidates.clear();
     found.reset(goal.ef);
     let (Some(top), entry) = (graph.layers().checked_sub(1), graph.entry()) else { return true };
     let mut spent = 1;
-    let mut nearest = Hit { row: entry, distance: distance(entry) };
+    let mut nearest =
+        Hit { row: entry, distance: if goal.hidden == Some(entry) { f32::INFINITY } else { distance(entry) } };
     for layer in (1..=top).rev() {
-        nearest = descend(graph, layer, count, nearest, &distance, &mut spent);
+        nearest = descend(graph, layer, count, nearest, goal.hidden, &distance, &mut spent);
     }
 
     let allowed = |row: u32| goal.allow.is_none_or(|allow| allow.contains(row as usize));
@@ -95,13 +101,14 @@ fn descend(
     layer: usize,
     count: usize,
     mut nearest: Hit,
+    hidden: Option<u32>,
     distance: impl Fn(u32) -> f32,
     spent: &mut usize,
 ) -> Hit {
     loop {
         let from = nearest.row;
         for &row in graph.links(layer, from) {
-            if row as usize >= count {
+            if row as usize >= count || hidden == Some(row) {
                 continue;
             }
             *spent += 1;
