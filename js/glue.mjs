@@ -8,7 +8,7 @@ import { transformSync } from "esbuild";
 
 const TYPES = `import type * as bindings from "./bindings.js";
 export type Bindings = typeof bindings;
-export type { IndexHandle, IterationHandle, Loader } from "./bindings.js";
+export type { Builder, IndexHandle, IterationHandle, Loader } from "./bindings.js";
 /** Bindings for one instance: instantiate the module with \`imports\`, then call \`start\` with its exports. */
 export function createGlue(): {
   bindings: Bindings;

@@ -19,6 +19,10 @@ export interface FieldInfo {
   readonly name: string;
   /** Milvus's type name: `Int64`, `Double`, `Bool`, `VarChar`, … */
   readonly type: string;
+  /** Whether a filter can name it. */
+  readonly filterable?: boolean;
+  /** Whether it comes back with hits. */
+  readonly stored?: boolean;
 }
 
 /** What a file says about itself. */

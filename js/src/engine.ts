@@ -1,4 +1,4 @@
-import type { ModelSource } from './card.js';
+import type { FieldInfo, ModelSource } from './card.js';
 
 /** How far `open` has come. */
 export interface Progress {
@@ -62,6 +62,11 @@ export interface SearchOptions {
   filter?: string;
   /** Stored fields to return with each hit; `['*']` for all. Default none. */
   outputFields?: readonly string[];
+  /**
+   * The share of the nearest rows that is to be found, more than 0 and at most 1: the index sets by itself what was
+   * measured to reach it when the file was built. In place of `exact`, `rerank` and `ef`.
+   */
+  recall?: number;
   /** Compare with every row at the precision of the stored rows instead of using the index. */
   exact?: boolean;
   /**
@@ -81,12 +86,50 @@ export interface SearchOptions {
 export interface IteratorOptions
   extends Pick<
     SearchOptions,
-    'filter' | 'outputFields' | 'exact' | 'radius' | 'rangeFilter' | 'rerank' | 'ef' | 'signal' | 'model'
+    'filter' | 'outputFields' | 'recall' | 'exact' | 'radius' | 'rangeFilter' | 'rerank' | 'ef' | 'signal' | 'model'
   > {
   /** How many hits come at once: 1 to 16,384. Default 1,000. */
   batchSize?: number;
   /** How many hits come altogether, at most; there is no upper bound. Default all. */
   limit?: number;
+}
+
+/** How far `build` has come. */
+export interface BuildProgress {
+  /** `load`: vectors are handed over; `build`: steps of the build, a few for each vector; `ready`: bytes of the file. */
+  readonly phase: 'load' | 'build' | 'ready';
+  readonly done: number;
+  readonly total: number;
+}
+
+/** What a file is built with, checked and with defaults filled in. */
+export interface BuildPlan {
+  readonly metric: 'L2' | 'IP' | 'COSINE';
+  readonly indexType: 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'AUTOINDEX';
+  readonly rerank: readonly ('int8' | 'f32')[];
+  readonly maxBytesPerVector: number | undefined;
+  readonly efConstruction: number;
+  readonly calibrate: number;
+  readonly seed: number;
+  readonly card: Record<string, unknown>;
+  readonly primaryKey: { readonly name: string; readonly type: string } | undefined;
+  readonly schema: readonly FieldInfo[];
+  /** Why AUTOINDEX chose what it did. */
+  readonly reason: string | undefined;
+  readonly tool: string;
+}
+
+/** Fields of some rows. */
+export interface Fields {
+  /** Names and types of those that filters can name. */
+  readonly names: readonly string[];
+  readonly types: readonly string[];
+  /** Their values, row by row. */
+  readonly values: readonly (readonly unknown[])[];
+  /** What comes back with hits, a JSON object a row; empty if nothing does. */
+  readonly stored: readonly string[];
+  /** Whether these are the first rows. */
+  readonly first: boolean;
 }
 
 /** The part of the search options that the engine needs, checked and with defaults filled in. */
@@ -99,6 +142,7 @@ export interface SearchPlan {
   readonly groupSize: number | undefined;
   readonly strictGroupSize: boolean;
   readonly filter: string | undefined;
+  readonly recall: number | undefined;
   readonly exact: boolean;
   readonly rerank: number | undefined;
   readonly ef: number | undefined;
@@ -136,6 +180,16 @@ export interface Engine {
   load(source: Source, options: LoadOptions): Promise<Description>;
   /** `queries` holds whole vectors, one after the other; it may be detached by the call. */
   search(queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]>;
+  /** Makes room for vectors that a file will be built from. */
+  beginBuild(count: number, dimension: number): Promise<void>;
+  /** The next vectors, one after the other; the array may be detached by the call. */
+  addVectors(vectors: Float32Array): Promise<void>;
+  addKeys(keys: readonly Key[]): Promise<void>;
+  addFields(fields: Fields): Promise<void>;
+  /** Builds the file and opens it. */
+  finishBuild(plan: BuildPlan, signal: AbortSignal | undefined, onProgress: (progress: BuildProgress) => void): Promise<Description>;
+  /** The whole index file. */
+  file(): Promise<Blob>;
   /** Begins an iteration over the hits of one query, at most `limit` of them, and returns its number. */
   iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): Promise<number>;
   /** The next `plan.limit` hits of an iteration; fewer only at its end. */

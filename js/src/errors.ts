@@ -66,6 +66,9 @@ export function fromPlain({ code, message, details }: PlainError): ElanusError {
   return new ElanusError(code, message, details ? { details } : {});
 }
 
+export const isThrownByCore = (error: unknown): error is Omit<PlainError, 'details'> =>
+  typeof error === 'object' && error !== null && !(error instanceof Error) && 'code' in error && 'message' in error;
+
 export function invalid(message: string, details?: Record<string, unknown>): ElanusError {
   return new ElanusError('INVALID_ARGUMENT', message, details ? { details } : {});
 }

@@ -1,8 +1,22 @@
 import { type Direct, openDirect } from './direct.js';
 import type { Bindings, IndexHandle, IterationHandle, Loader } from '../../build/glue/glue.js';
 import { createGlue } from '../../build/glue/glue.js';
-import type { Description, Engine, Entity, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
-import { ElanusError, fromPlain, type PlainError } from './errors.js';
+import type {
+  BuildPlan,
+  BuildProgress,
+  Description,
+  Engine,
+  Entity,
+  Fields,
+  Hit,
+  Key,
+  LoadOptions,
+  MemoryUsage,
+  SearchPlan,
+  Source,
+} from './engine.js';
+import { ElanusError, fromPlain, isThrownByCore } from './errors.js';
+import { FileBuilder } from './file-builder.js';
 import { nextTask } from './host.js';
 import { parseJson } from './json.js';
 import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink, unreadable } from './load.js';
@@ -15,6 +29,8 @@ const SLICE_MS = 8;
  * dropping the instance gives it back.
  */
 export class LocalEngine implements Engine, Sink {
+  readonly #module: WebAssembly.Module;
+  #builder: FileBuilder | undefined;
   #bindings: Bindings;
   #memory: WebAssembly.Memory;
   #loader: Loader | undefined;
@@ -29,7 +45,8 @@ export class LocalEngine implements Engine, Sink {
   /** Searches wait for each other here: they share the query buffer and the prepared options. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(bindings: Bindings, memory: WebAssembly.Memory) {
+  private constructor(module: WebAssembly.Module, bindings: Bindings, memory: WebAssembly.Memory) {
+    this.#module = module;
     this.#bindings = bindings;
     this.#memory = memory;
   }
@@ -48,7 +65,7 @@ export class LocalEngine implements Engine, Sink {
         { cause },
       );
     }
-    return new LocalEngine(bindings, instance.exports['memory'] as WebAssembly.Memory);
+    return new LocalEngine(module, bindings, instance.exports['memory'] as WebAssembly.Memory);
   }
 
   async load(source: Source, options: LoadOptions): Promise<Description> {
@@ -116,6 +133,38 @@ export class LocalEngine implements Engine, Sink {
     const description = this.#call(() => handle.describe() as Omit<Description, 'bytes'>);
     onProgress({ loaded: total, total, phase: 'ready' });
     return { ...description, bytes: total };
+  }
+
+  async beginBuild(count: number, dimension: number): Promise<void> {
+    this.#builder = await FileBuilder.create(this.#module, count, dimension);
+  }
+
+  async addVectors(vectors: Float32Array): Promise<void> {
+    this.#builder!.addVectors(vectors);
+  }
+
+  async addKeys(keys: readonly Key[]): Promise<void> {
+    this.#builder!.addKeys(keys);
+  }
+
+  async addFields(fields: Fields): Promise<void> {
+    this.#builder!.addFields(fields);
+  }
+
+  async finishBuild(plan: BuildPlan, signal: AbortSignal | undefined, onProgress: (progress: BuildProgress) => void): Promise<Description> {
+    const builder = this.#builder!;
+    // Dropped with all of its memory, however the build ends.
+    this.#builder = undefined;
+    await builder.finish(plan, this, onProgress, signal);
+    const total = this.#fileBytes;
+    const description = await this.finish(total, { verify: false, signal, onProgress: () => undefined });
+    onProgress({ phase: 'ready', done: total, total });
+    return description;
+  }
+
+  async file(): Promise<Blob> {
+    const start = this.#call((handle) => handle.file_pointer()) >>> 0;
+    return new Blob([new Uint8Array(this.#memory.buffer, start, this.#fileBytes)], { type: 'application/octet-stream' });
   }
 
   search(queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
@@ -188,6 +237,7 @@ export class LocalEngine implements Engine, Sink {
       // After a trap there is nothing to save; the instance is dropped as a whole.
     }
     // Everything that reaches the instance goes, so that its memory can be collected.
+    this.#builder = undefined;
     this.#loader = undefined;
     this.#handle = undefined;
     this.#iterations.clear();
@@ -270,9 +320,6 @@ export class LocalEngine implements Engine, Sink {
     }
   }
 }
-
-const isThrownByCore = (error: unknown): error is Omit<PlainError, 'details'> =>
-  typeof error === 'object' && error !== null && !(error instanceof Error) && 'code' in error && 'message' in error;
 
 function asOutOfMemory(error: unknown): ElanusError | undefined {
   if (!(error instanceof RangeError) || !/memory/i.test(error.message)) return undefined;

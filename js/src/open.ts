@@ -96,7 +96,7 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
   }
 }
 
-async function startEngine(
+export async function startEngine(
   module: WebAssembly.Module,
   wanted: 'worker' | 'main' | undefined,
   workerUrl: string | URL | undefined,

@@ -23,7 +23,7 @@ export function knownOnly<T extends object>(given: T | undefined, names: readonl
   return given;
 }
 
-const WHAT_IS_FOUND = ['filter', 'outputFields', 'exact', 'radius', 'rangeFilter', 'rerank', 'ef', 'signal', 'model'] as const;
+const WHAT_IS_FOUND = ['filter', 'outputFields', 'recall', 'exact', 'radius', 'rangeFilter', 'rerank', 'ef', 'signal', 'model'] as const;
 const SEARCH_OPTIONS = ['limit', 'offset', 'groupByField', 'groupSize', 'strictGroupSize', ...WHAT_IS_FOUND] as const;
 const ITERATOR_OPTIONS = ['batchSize', 'limit', ...WHAT_IS_FOUND] as const;
 const DEFAULT_BATCH = 1000;
@@ -81,12 +81,24 @@ function planned(
     ...extent,
     ...ring(o, metric),
     filter: o.filter?.trim() || undefined,
+    recall: share(o),
     exact: flag(o.exact, 'exact') ?? false,
     rerank: whole(o.rerank, 'rerank', 0, 1_000_000),
     ef: whole(o.ef, 'ef', 1, 65_536),
     outputFields: checkFields(o.outputFields, card),
   };
   return { plan, signal: checkSignal(o.signal), model: checkModelShape(o.model) };
+}
+
+function share({ recall, exact, rerank, ef }: Pick<SearchOptions, 'recall' | 'exact' | 'rerank' | 'ef'>): number | undefined {
+  if (recall === undefined) return undefined;
+  if (typeof recall !== 'number' || !(recall > 0 && recall <= 1)) {
+    throw invalid(`recall must be a number more than 0 and at most 1, not ${describe(recall)}`);
+  }
+  if (exact || rerank !== undefined || ef !== undefined) {
+    throw invalid('recall chooses exact, rerank and ef by itself; leave them out');
+  }
+  return recall;
 }
 
 type Metric = 'L2' | 'IP' | 'COSINE';
@@ -166,11 +178,15 @@ export function isBatch(given: unknown): given is readonly Vector[] {
   return Array.isArray(given) && given.length > 0 && typeof given[0] === 'object' && given[0] !== null;
 }
 
-/** Lays vectors one after the other, checking each number. */
-export function flatten(vectors: readonly Vector[], dimension: number): Float32Array {
+/**
+ * Lays vectors one after the other, checking each number.
+ *
+ * @param first the position of the first among the vectors that are to be built from; without it they are queries
+ */
+export function flatten(vectors: readonly Vector[], dimension: number, first?: number): Float32Array {
   const out = new Float32Array(vectors.length * dimension);
   vectors.forEach((vector, i) => {
-    const which = vectors.length > 1 ? `query ${i}` : 'the query';
+    const which = first !== undefined ? `vector ${first + i}` : vectors.length > 1 ? `query ${i}` : 'the query';
     const list = Array.isArray(vector);
     if (!list && !(vector instanceof Float32Array) && !(vector instanceof Float64Array)) {
       throw invalid(`${which} must be a Float32Array, a Float64Array or an array of numbers, not ${describe(vector)}`);
@@ -178,8 +194,10 @@ export function flatten(vectors: readonly Vector[], dimension: number): Float32A
     if (vector.length !== dimension) {
       throw new ElanusError(
         'DIMENSION_MISMATCH',
-        `the index holds vectors of ${dimension} dimensions, but ${which} has ${vector.length}; ` +
-          'embed it with the model that the index was built with',
+        first !== undefined
+          ? `vector 0 has ${dimension} dimensions, but ${which} has ${vector.length}; all must come from one model`
+          : `the index holds vectors of ${dimension} dimensions, but ${which} has ${vector.length}; ` +
+            'embed it with the model that the index was built with',
         { details: { expected: dimension, found: vector.length } },
       );
     }
@@ -210,7 +228,12 @@ export function flag(value: unknown, name: string): boolean | undefined {
   return value;
 }
 
-function whole(value: unknown, name: string, from: number, to: number): number | undefined {
+export function oneOf<T extends string>(value: unknown, name: string, values: readonly T[]): T {
+  if (!values.includes(value as T)) throw invalid(`${name} must be one of ${values.join(', ')}, not ${describe(value)}`);
+  return value as T;
+}
+
+export function whole(value: unknown, name: string, from: number, to: number): number | undefined {
   if (value === undefined) return undefined;
   if (!Number.isInteger(value) || (value as number) < from || (value as number) > to) {
     throw invalid(`${name} must be a whole number from ${from} to ${to}, not ${describe(value)}`);

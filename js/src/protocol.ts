@@ -1,4 +1,4 @@
-import type { Description, Entity, Hit, Key, LoadOptions, MemoryUsage, Progress, SearchPlan, Source } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, Progress, SearchPlan, Source } from './engine.js';
 import type { PlainError } from './errors.js';
 
 /** Both ends must be of the same build: a page may get its worker from an older cache. Set by the build. */
@@ -16,6 +16,12 @@ export interface Methods {
   write(bytes: Uint8Array): void;
   finish(total: number, verify: boolean): Description;
   search(queries: Float32Array, plan: SearchPlan): Hit[][];
+  beginBuild(count: number, dimension: number): void;
+  addVectors(vectors: Float32Array): void;
+  addKeys(keys: readonly Key[]): void;
+  addFields(fields: Fields): void;
+  finishBuild(plan: BuildPlan): Description;
+  file(): Blob;
   iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): number;
   advance(iteration: number): Hit[];
   endIteration(iteration: number): void;
@@ -35,6 +41,6 @@ export type Reply =
   | { readonly version: string }
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: PlainError }
-  | { readonly id: number; readonly progress: Progress };
+  | { readonly id: number; readonly progress: Progress | BuildProgress };
 
-export type Report = LoadOptions['onProgress'];
+export type Report = (progress: Progress | BuildProgress) => void;

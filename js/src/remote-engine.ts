@@ -1,18 +1,21 @@
-import type { Description, Engine, Entity, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
 import { ElanusError, fromPlain } from './errors.js';
 import { lifelineName, watch } from './lifeline.js';
 import { pour, type Sink } from './load.js';
-import { type Method, type Methods, type Reply, type Report, type Request, VERSION } from './protocol.js';
+import { type Method, type Methods, type Reply, type Request, VERSION } from './protocol.js';
+
+/** A call is told of progress of its own kind. */
+type Told = (progress: never) => void;
 
 interface Pending {
   resolve(result: unknown): void;
   reject(reason: unknown): void;
-  onProgress: Report | undefined;
+  onProgress: Told | undefined;
 }
 
 interface CallOptions {
   readonly signal?: AbortSignal | undefined;
-  readonly onProgress?: Report;
+  readonly onProgress?: Told;
   readonly transfer?: Transferable[];
 }
 
@@ -77,6 +80,30 @@ export class RemoteEngine implements Engine, Sink {
     return this.#call('search', [queries, plan], { signal, transfer: [queries.buffer] });
   }
 
+  beginBuild(count: number, dimension: number): Promise<void> {
+    return this.#call('beginBuild', [count, dimension]);
+  }
+
+  addVectors(vectors: Float32Array): Promise<void> {
+    return this.#call('addVectors', [vectors], { transfer: [vectors.buffer] });
+  }
+
+  addKeys(keys: readonly Key[]): Promise<void> {
+    return this.#call('addKeys', [keys]);
+  }
+
+  addFields(fields: Fields): Promise<void> {
+    return this.#call('addFields', [fields]);
+  }
+
+  finishBuild(plan: BuildPlan, signal: AbortSignal | undefined, onProgress: (progress: BuildProgress) => void): Promise<Description> {
+    return this.#call('finishBuild', [plan], { signal, onProgress });
+  }
+
+  file(): Promise<Blob> {
+    return this.#call('file', []);
+  }
+
   iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): Promise<number> {
     return this.#call('iterate', [query, plan, limit], { transfer: [query.buffer] });
   }
@@ -133,7 +160,7 @@ export class RemoteEngine implements Engine, Sink {
     // A cancelled request may still be answered.
     if (!pending) return;
     if ('progress' in reply) {
-      pending.onProgress?.(reply.progress);
+      pending.onProgress?.(reply.progress as never);
       return;
     }
     this.#pending.delete(reply.id);

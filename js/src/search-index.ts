@@ -101,6 +101,25 @@ export class Index {
   }
 
   /**
+   * The index file, as it was opened or built, to be saved or served: `open` takes it.
+   *
+   * @throws ElanusError `CLOSED`, `WORKER_FAILED`
+   */
+  async toBlob(): Promise<Blob> {
+    this.#checkOpen();
+    return this.#engine.file();
+  }
+
+  /**
+   * The index file's bytes.
+   *
+   * @throws ElanusError `CLOSED`, `WORKER_FAILED`
+   */
+  async toBytes(): Promise<Uint8Array<ArrayBuffer>> {
+    return new Uint8Array(await (await this.toBlob()).arrayBuffer());
+  }
+
+  /**
    * What the index holds in memory.
    *
    * @throws ElanusError `CLOSED`, `WORKER_FAILED`

@@ -33,6 +33,7 @@ struct Options {
     group_by_field: Option<String>,
     group_size: Option<usize>,
     strict_group_size: bool,
+    recall: Option<f32>,
     exact: bool,
     rerank: Option<usize>,
     ef: Option<usize>,
@@ -52,6 +53,7 @@ impl Options {
                 size: self.group_size.unwrap_or(1),
                 strict: self.strict_group_size,
             }),
+            recall: self.recall,
             exact: self.exact,
             rerank: self.rerank,
             ef: self.ef,
@@ -108,6 +110,11 @@ impl IndexHandle {
 
 #[wasm_bindgen]
 impl IndexHandle {
+    /// Where the whole file is.
+    pub fn file_pointer(&self) -> *const u8 {
+        self.sealed.bytes().as_ptr()
+    }
+
     /// What the file says of itself, as a plain object.
     pub fn describe(&self) -> std::result::Result<JsValue, JsValue> {
         let header = self.sealed.header();
@@ -132,7 +139,7 @@ impl IndexHandle {
     }
 
     /// Takes on the options of the searches that follow: `{ limit, offset, filter, radius,
-    /// rangeFilter, groupByField, groupSize, strictGroupSize, exact, rerank, ef }`.
+    /// rangeFilter, groupByField, groupSize, strictGroupSize, recall, exact, rerank, ef }`.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if they have another shape.
@@ -219,7 +226,7 @@ fn from_key(key: Key) -> JsValue {
 }
 
 /// The key that a JavaScript value stands for; `None` if no row can have it.
-fn to_key(value: &JsValue) -> Option<Key> {
+pub(super) fn to_key(value: &JsValue) -> Option<Key> {
     if let Some(text) = value.as_string() {
         return Some(Key::VarChar(text));
     }

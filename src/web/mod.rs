@@ -3,9 +3,11 @@
 //! views on this module's memory, options and descriptions as plain objects, failures as
 //! `{ code, message }`.
 
+mod builder;
 mod handle;
 mod loader;
 
+pub use builder::{Builder, choose, is_field_name};
 pub use handle::{IndexHandle, IterationHandle};
 pub use loader::{Loader, inspect};
 
