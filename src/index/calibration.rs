@@ -2,7 +2,7 @@
 //! the recall that it wants.
 //!
 //! Queries are made of rows of the file, drawn by the seed. A query hardly ever lies where rows lie
-//! densest, so each is moved by [`TOWARDS`] of the way towards another row. Its first row is left out
+//! densest, so each is moved by a third of the way towards another row. Its first row is left out
 //! of the answer, and a graph's walk passes over it as if it had never been inserted. Right is what an
 //! exact search over the given rows finds; a row as near as the k-th counts, whichever it is.
 //!

@@ -8,3 +8,4 @@ mod forge;
 mod hostile;
 mod queries;
 mod sealed;
+mod table;
