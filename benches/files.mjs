@@ -28,8 +28,8 @@ export class Files {
   async elanus(dataset, options) {
     this.#code ??= this.#site.stamps.hash({ files: SOURCES });
     return this.kept(dataset, ["elanus", this.#code, ...options], `elanus ${options.join(" ")}`, async (file) => {
-      // The command's own time: reading the vectors and writing the file belong to it.
-      await run(cliPath(this.#site), ["build", path.join(dataset.folder, "base.f32"), "--dimension", String(dataset.dimension), "--output", file, ...options], {
+      // The command's own time: reading the vectors and writing the file belong to it, measuring recall doesn't.
+      await run(cliPath(this.#site), ["build", path.join(dataset.folder, "base.f32"), "--dimension", String(dataset.dimension), "--calibrate", "0", "--output", file, ...options], {
         env: { ...this.#site.env, RAYON_NUM_THREADS: "1" },
         cwd: this.#site.root,
         log: path.join(this.#site.logs, "bench-build.log"),

@@ -260,7 +260,7 @@ fn distances_are_milvuss() {
 #[test]
 fn bench_measures_recall_and_latency() {
     let shop = Workshop::new().with_collection(500, 16);
-    shop.run(BUILD).ok();
+    shop.run(&format!("{BUILD} --calibrate 0")).ok();
     shop.put("queries.npy", npy("<f4", 30, 16, &little(&vectors(30, 16, 77))));
     let result = shop.run("bench words.elanus queries.npy --vectors vectors.npy --rerank 10,500 --json").json();
     let runs = result["runs"].as_array().unwrap();
