@@ -159,6 +159,14 @@ impl Foreign {
         }
     }
 
+    /// Writes the vector of a row to `out`, as many floats as there are dimensions: as it was added,
+    /// or as near as the index kept it. Says whether the index could.
+    pub fn vector(&self, row: u32, out: &mut [f32]) -> bool {
+        match self {
+            Foreign::Faiss(index) => index.vector(row, out),
+        }
+    }
+
     /// The nearest of the allowed rows (of all without `allow`), nearest first, with internal
     /// distances ([`Measure::to_public`]); fewer than `limit` if the library finds no more.
     ///

@@ -62,10 +62,15 @@ impl Coarse {
         Ok(found.into_iter().map(|hit| (list(hit.row), hit.distance)).collect())
     }
 
+    /// The metric by which lists are found. It can differ from that of the index.
+    pub(super) fn measure(&self) -> Measure {
+        self.quantizer.head().measure
+    }
+
     /// What vectors of a list have in common, by inner product: the centroid's part of it, negated.
     /// `found` is the distance by which the list was found, which may be of another metric.
     pub(super) fn common(&self, file: &[u8], query: &[f32], list: u32, found: f32) -> f32 {
-        if self.quantizer.head().measure == Measure::Ip {
+        if self.measure() == Measure::Ip {
             return found;
         }
         let mut centroid = vec![0.0; query.len()];

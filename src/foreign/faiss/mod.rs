@@ -13,12 +13,16 @@
 //! | `nsg` | `IndexNSGFlat`, `IndexNSGSQ`, `IndexNSGPQ` |
 //! | `transform` | `IndexPreTransform` and the vector transforms |
 //! | `ivf` | `IndexIVFFlat`, `IndexIVFScalarQuantizer`, `IndexIVFPQ`, `IndexBinaryIVF` |
+//! | `fastscan` | `IndexPQFastScan`, `IndexIVFPQFastScan` |
+//! | `rabitq` | `IndexRaBitQ`, `IndexIVFRaBitQ` |
 //! | `refine` | `IndexRefine`, `IndexRefineFlat` |
 //! | `wrap` | `IndexIDMap`, `IndexIDMap2` |
 
 mod bits;
+mod blocks;
 mod codec;
 mod codes;
+mod fastscan;
 mod flat;
 mod head;
 mod hnsw;
@@ -30,6 +34,7 @@ mod node;
 mod nsg;
 mod pool;
 mod pq;
+mod rabitq;
 mod refine;
 mod sq;
 mod transform;
@@ -104,6 +109,12 @@ impl Faiss {
         self.root.label(&self.file, row)
     }
 
+    /// Writes the vector of a row to `out`: as it was added, or as near as its code says, a bit as
+    /// ±1. Says whether it could; what is behind a transform can't be had back.
+    pub fn vector(&self, row: u32, out: &mut [f32]) -> bool {
+        self.root.decode(&self.file, row, out)
+    }
+
     /// The nearest of the allowed rows, as Faiss finds them.
     ///
     /// # Errors
@@ -156,6 +167,10 @@ fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Box<dyn Node>> {
             Box::new(hnsw::Hnsw::read(reader, head, depth)?)
         }
         b"INSf" | b"INSs" | b"INSp" => Box::new(nsg::Nsg::read(reader, depth)?),
+        b"IPfs" => Box::new(fastscan::PqFastScan::read(reader)?),
+        b"IwPf" => Box::new(fastscan::IvfPqFastScan::read(reader, depth)?),
+        b"Ixrq" | b"Ixrr" => Box::new(rabitq::Rabitq::read(reader, &tag)?),
+        b"Iwrq" | b"Iwrr" => Box::new(rabitq::IvfRabitq::read(reader, &tag, depth)?),
         b"IxHe" | b"IxHE" => Box::new(bits::Lsh::read(reader, &tag)?),
         b"IxPT" => Box::new(transform::Transformed::read(reader, depth)?),
         b"IBxF" => Box::new(codes::Codes::read_binary(reader)?),
