@@ -1,3 +1,4 @@
 //! Files of other libraries, with the libraries' own answers.
 
 mod answers;
+mod hostile;

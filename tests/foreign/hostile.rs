@@ -1,0 +1,106 @@
+//! Damaged and forged files: refused with a typed error, or answered sanely, quickly, and within
+//! twice the file's size and 16 MiB.
+
+use crate::answers::fixtures;
+use elanus::foreign::{Foreign, Query, SearchParams};
+use elanus::words::random::SplitMix64;
+use elanus::words::{AlignedBuffer, Code};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+/// Counts what this thread holds, and the most that it held.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+// SAFETY: everything is left to the system's allocator; counting touches only a thread-local Cell.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = HELD.try_with(|held| {
+            let (now, most) = held.get();
+            held.set((now + layout.size(), most.max(now + layout.size())));
+        });
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        let _ = HELD.try_with(|held| {
+            let (now, most) = held.get();
+            held.set((now.saturating_sub(layout.size()), most));
+        });
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Opens and searches; whatever the file holds, it must come back.
+fn exercise(bytes: &[u8]) -> Result<(), Code> {
+    let index = Foreign::open(AlignedBuffer::copy_of(bytes).unwrap()).map_err(|error| error.code)?;
+    let floats = vec![0.5; index.dimension()];
+    let bits = vec![0xA5; index.dimension().div_ceil(8)];
+    let query = if index.is_binary() { Query::Bits(&bits) } else { Query::Floats(&floats) };
+    for (nprobe, ef) in [(None, None), (Some(3), Some(20))] {
+        let params = SearchParams { nprobe, ef, limit: 12, ..SearchParams::default() };
+        let hits = index.search(query, &params, None).map_err(|error| error.code)?;
+        assert!(hits.len() <= 12 && hits.iter().all(|hit| (hit.row as usize) < index.count()));
+        hits.iter().for_each(|hit| drop(index.id(hit.row)));
+    }
+    Ok(())
+}
+
+fn probe(name: &str, bytes: &[u8]) -> Result<(), Code> {
+    let start = Instant::now();
+    let before = HELD.with(|held| {
+        let (now, _) = held.get();
+        held.set((now, now));
+        now
+    });
+    let result = std::panic::catch_unwind(|| exercise(bytes)).unwrap_or_else(|_| panic!("{name}: panicked"));
+    let held = HELD.with(Cell::get).1 - before;
+    assert!(start.elapsed() < Duration::from_secs(1), "{name}: took {:?}", start.elapsed());
+    assert!(held < 2 * bytes.len() + (16 << 20), "{name}: held {held} bytes for a file of {}", bytes.len());
+    result
+}
+
+#[test]
+fn a_file_cut_anywhere_is_refused() {
+    for path in fixtures() {
+        let bytes = std::fs::read(&path).unwrap();
+        let step = (bytes.len() / 150).max(1);
+        for length in (0..bytes.len()).step_by(step).chain(bytes.len().saturating_sub(20)..bytes.len()) {
+            assert!(probe(&path.to_string_lossy(), &bytes[..length]).is_err(), "{} cut to {length}", path.display());
+        }
+    }
+}
+
+#[test]
+fn flipped_and_forged_numbers_do_no_harm() {
+    const NASTY: [u64; 9] = [0, 1, 255, 0x7FFF_FFFF, 0x8000_0000, u64::MAX, u64::MAX / 8, 1 << 33, 1 << 62];
+    let mut random = SplitMix64::new(7);
+    for path in fixtures() {
+        let bytes = std::fs::read(&path).unwrap();
+        for round in 0..120 {
+            let mut damaged = bytes.clone();
+            // Half of them in the first bytes, where counts are.
+            let within = if round % 2 == 0 { bytes.len().min(400) } else { bytes.len() };
+            let at = random.below(within as u32) as usize;
+            match round % 3 {
+                0 => damaged[at] ^= 1 << random.below(8),
+                1 => damaged[at] = random.next_u64() as u8,
+                _ => {
+                    let number = NASTY[random.below(9) as usize].to_le_bytes();
+                    let end = bytes.len().min(at + if random.below(2) == 0 { 4 } else { 8 });
+                    damaged[at..end].copy_from_slice(&number[..end - at]);
+                }
+            }
+            let _ = probe(&format!("{} round {round} at {at}", path.display()), &damaged);
+        }
+    }
+}
