@@ -2,10 +2,12 @@
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;
+use elanus::foreign::{self, Foreign};
 use elanus::format::{FORMAT_VERSION, Kind, Layout};
 use elanus::index::Calibration;
 use elanus::index::calibration::Curve;
 use elanus::segment::MAX_CARD_BYTES;
+use elanus::words::AlignedBuffer;
 use elanus::words::Blob;
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
@@ -18,7 +20,8 @@ Examples:
   elanus info words.elanus
   elanus info words.elanus --json | jq .card.model
 
-Reads the header, the section table and the card, however large the file is. `elanus verify` reads the rest.";
+Reads the header, the section table and the card, however large the file is. `elanus verify` reads the rest.
+A Faiss file is read whole and checked.";
 
 /// Show what an index file holds.
 #[derive(Debug, clap::Args)]
@@ -35,6 +38,13 @@ pub fn run(args: &Args, output: &mut Output) -> Result<()> {
     let length = file.metadata().map_err(io)?.len();
     let mut prefix = Vec::new();
     (&mut file).take(Layout::MAX_BYTES as u64).read_to_end(&mut prefix).map_err(io)?;
+    if foreign::sniff(&prefix).is_some() {
+        let mut buffer = AlignedBuffer::zeroed(usize::try_from(length).unwrap_or(usize::MAX))?;
+        file.seek(SeekFrom::Start(0)).map_err(io)?;
+        file.read_exact(buffer.as_mut_slice()).map_err(io)?;
+        let index = Foreign::open(buffer).map_err(named)?;
+        return output.either(|| foreign_text(args, &index, length), || foreign_value(&index, length));
+    }
     let layout = Layout::read(&prefix, length).map_err(named)?;
     let card = match layout.entry(Kind::CARD) {
         Some(entry) if entry.length <= MAX_CARD_BYTES as u64 => {
@@ -55,6 +65,30 @@ pub fn run(args: &Args, output: &mut Output) -> Result<()> {
         _ => None,
     };
     output.either(|| text(args, &layout, &card, calibration.as_ref()), || value(&layout, &card, calibration.as_ref()))
+}
+
+fn foreign_value(index: &Foreign, length: u64) -> Value {
+    json!({
+        "format": index.format().name(),
+        "bytes": length,
+        "count": index.count(),
+        "dimension": index.dimension(),
+        "metric": index.measure().name(),
+        "index_type": index.index_type(),
+    })
+}
+
+fn foreign_text(args: &Args, index: &Foreign, length: u64) -> String {
+    format!(
+        "{}: {} vectors of {} dimensions, {}, {}\n  {}, a file of {}",
+        args.file.display(),
+        HumanCount(index.count() as u64),
+        index.dimension(),
+        index.measure().name(),
+        index.index_type(),
+        HumanBytes(length),
+        index.format().name(),
+    )
 }
 
 fn value(layout: &Layout, card: &Value, calibration: Option<&Calibration>) -> Value {

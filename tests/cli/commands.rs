@@ -329,3 +329,13 @@ fn a_closed_pipe_is_no_failure() {
     let output = child.wait_with_output().unwrap();
     assert_eq!((output.status.code(), String::from_utf8_lossy(&output.stderr).as_ref()), (Some(0), ""));
 }
+
+#[test]
+fn info_knows_a_faiss_file_by_its_content() {
+    let shop = Workshop::new();
+    shop.put("index.bin", include_bytes!("../fixtures/foreign/faiss/hnsw-sq8.faiss"));
+    let info = shop.run("info index.bin --json").json();
+    assert_eq!((&info["format"], &info["index_type"]), (&json!("Faiss"), &json!("HNSW,SQ8")));
+    assert_eq!((&info["count"], &info["dimension"]), (&json!(200), &json!(16)));
+    assert!(shop.run("info index.bin").ok().contains("200 vectors of 16 dimensions"));
+}
