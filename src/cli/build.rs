@@ -223,7 +223,6 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 ef_construction: args.ef_construction,
                 calibration_queries: args.calibrate,
                 seed: args.seed,
-                ..BuildParams::default()
             },
             keys: metadata.keys,
             columns: metadata.columns,

@@ -1,14 +1,11 @@
-//! Kernels for WebAssembly's 128-bit SIMD. A build with relaxed SIMD uses of it what gives the same
-//! bits on every host.
+//! Kernels for WebAssembly's 128-bit SIMD, without the relaxed instructions (those may differ from
+//! host to host).
 
 use super::Kernels;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, GROUPS_IN_A_BYTE, LookupTables};
 use core::arch::wasm32::*;
 
-/// The instructions that this build was made with.
-const NAME: &str = if cfg!(target_feature = "relaxed-simd") { "relaxed-simd" } else { "simd128" };
-
-pub static KERNELS: Kernels = Kernels { name: NAME, dot, l2, dot_i8, scan };
+pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_i8, scan };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -108,8 +105,8 @@ fn table_sums(codes: &[u8], tables: &[u8]) -> [v128; 4] {
                 // are left wherever one is; `v128_load` takes any alignment.
                 let (code, table) =
                     unsafe { (v128_load(code.add(group * GROUP).cast()), v128_load(table.add(group * GROUP).cast())) };
-                low = u8x16_add(low, select(table, v128_and(code, mask)));
-                high = u8x16_add(high, select(table, v128_and(u16x8_shr(code, 4), mask)));
+                low = u8x16_add(low, u8x16_swizzle(table, v128_and(code, mask)));
+                high = u8x16_add(high, u8x16_swizzle(table, v128_and(u16x8_shr(code, 4), mask)));
             }
             // SAFETY: as above; at the end it is one past the last byte.
             (code, table) = unsafe { (code.add(2 * GROUP), table.add(2 * GROUP)) };
@@ -125,16 +122,6 @@ fn table_sums(codes: &[u8], tables: &[u8]) -> [v128; 4] {
         u16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(sums[2], sums[3]),
         u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[2], sums[3]),
     ]
-}
-
-/// The entries that 16 indices below 16 select. For such indices the relaxed instruction is as
-/// strict as the other, and saves an engine the two that catch larger ones.
-#[inline(always)]
-fn select(table: v128, indices: v128) -> v128 {
-    #[cfg(target_feature = "relaxed-simd")]
-    return u8x16_relaxed_swizzle(table, indices);
-    #[cfg(not(target_feature = "relaxed-simd"))]
-    return u8x16_swizzle(table, indices);
 }
 
 /// Fills `bounds` and says which of them are below the threshold.

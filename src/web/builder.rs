@@ -74,12 +74,6 @@ pub fn choose(
     })?)
 }
 
-/// Whether a filter can speak of a field of this name.
-#[wasm_bindgen]
-pub fn is_field_name(name: &str) -> bool {
-    ColumnsBuilder::new([(name, FieldType::Bool)]).is_ok()
-}
-
 #[wasm_bindgen]
 impl Builder {
     /// Room for so many vectors of so many numbers.
@@ -249,7 +243,6 @@ fn lay_out<'a>(
             ef_construction: options.ef_construction,
             calibration_queries: options.calibrate,
             seed: options.seed,
-            ..BuildParams::default()
         },
         keys,
         columns,

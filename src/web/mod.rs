@@ -7,7 +7,7 @@ mod builder;
 mod handle;
 mod loader;
 
-pub use builder::{Builder, choose, is_field_name};
+pub use builder::{Builder, choose};
 pub use handle::{IndexHandle, IterationHandle};
 pub use loader::{Loader, inspect};
 
