@@ -7,8 +7,7 @@ use elanus::format::{FORMAT_VERSION, Kind, Layout};
 use elanus::index::Calibration;
 use elanus::index::calibration::Curve;
 use elanus::segment::MAX_CARD_BYTES;
-use elanus::words::AlignedBuffer;
-use elanus::words::Blob;
+use elanus::words::{AlignedBuffer, Blob};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -46,23 +45,20 @@ pub fn run(args: &Args, output: &mut Output) -> Result<()> {
         return output.either(|| foreign_text(args, &index, length), || foreign_value(&index, length));
     }
     let layout = Layout::read(&prefix, length).map_err(named)?;
-    let card = match layout.entry(Kind::CARD) {
-        Some(entry) if entry.length <= MAX_CARD_BYTES as u64 => {
+    let mut section = |kind, most: usize| match layout.entry(kind) {
+        Some(entry) if entry.length <= most as u64 => {
             let mut bytes = vec![0; entry.length as usize];
             file.seek(SeekFrom::Start(entry.offset)).map_err(io)?;
             file.read_exact(&mut bytes).map_err(io)?;
-            serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+            Ok::<_, Failure>(Some(bytes))
         }
-        _ => Value::Null,
+        _ => Ok(None),
     };
-    let calibration = match layout.entry(Kind::CALIBRATION) {
-        Some(entry) if entry.length <= Calibration::MAX_BYTES as u64 => {
-            let mut bytes = vec![0; entry.length as usize];
-            file.seek(SeekFrom::Start(entry.offset)).map_err(io)?;
-            file.read_exact(&mut bytes).map_err(io)?;
-            Some(Calibration::open(&Blob::copy_of(&bytes)?).map_err(named)?)
-        }
-        _ => None,
+    let card = section(Kind::CARD, MAX_CARD_BYTES)?;
+    let card = card.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
+    let calibration = match section(Kind::CALIBRATION, Calibration::MAX_BYTES)? {
+        Some(bytes) => Some(Calibration::open(&Blob::copy_of(&bytes)?).map_err(named)?),
+        None => None,
     };
     output.either(|| text(args, &layout, &card, calibration.as_ref()), || value(&layout, &card, calibration.as_ref()))
 }
