@@ -1,3 +1,4 @@
+import { cancellation } from './cancel.js';
 import { type Card, type FieldInfo, parseCard } from './card.js';
 import type { BuildPlan, BuildProgress, Engine, Fields, Key } from './engine.js';
 import { invalid } from './errors.js';
@@ -91,17 +92,7 @@ export async function build(vectors: Float32Array | readonly Vector[], options?:
   }
   const outer = checkSignal(o.signal);
   outer?.throwIfAborted();
-  const stop = new AbortController();
-  const abort = (): void => stop.abort(outer!.reason);
-  outer?.addEventListener('abort', abort, { once: true });
-  const report = (progress: BuildProgress): void => {
-    try {
-      o.onProgress?.(progress);
-    } catch (error) {
-      stop.abort(error);
-    }
-  };
-  const { signal } = stop;
+  const { signal, report, release } = cancellation(outer, o.onProgress);
   let engine: Engine | undefined;
   try {
     const module = await compiledModule(o.wasm);
@@ -131,7 +122,7 @@ export async function build(vectors: Float32Array | readonly Vector[], options?:
     engine?.close();
     throw error;
   } finally {
-    outer?.removeEventListener('abort', abort);
+    release();
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Loader } from '../../build/glue/glue.js';
 import type { Source } from './engine.js';
+import { unreadable } from './load.js';
 
 /**
  * A file of the browser's own file system that WebAssembly reads by itself, in a worker: no stream in between, and no
@@ -36,11 +37,22 @@ export async function openDirect(source: Source): Promise<Direct | undefined> {
   if (!handle) return undefined;
   return {
     bytes: handle.getSize(),
-    prefix(bytes) {
-      const buffer = new Uint8Array(Math.min(bytes, handle.getSize()));
-      return buffer.subarray(0, handle.read(buffer, { at: 0 }));
-    },
-    into: (loader, from, to) => loader.read_file(handle, from, to),
+    prefix: (bytes) =>
+      reading(() => {
+        const buffer = new Uint8Array(Math.min(bytes, handle.getSize()));
+        return buffer.subarray(0, handle.read(buffer, { at: 0 }));
+      }),
+    into: (loader, from, to) => reading(() => loader.read_file(handle, from, to)),
     close: () => handle.close(),
   };
+}
+
+/** Makes a typed error of what the browser throws when it can't read. */
+function reading<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof DOMException) return unreadable('the file')(error);
+    throw error;
+  }
 }

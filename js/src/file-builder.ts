@@ -1,8 +1,8 @@
 import type { Bindings, Builder } from '../../build/glue/glue.js';
-import { createGlue } from '../../build/glue/glue.js';
 import { ElanusError, fromPlain, isThrownByCore } from './errors.js';
 import type { BuildPlan, BuildProgress, Fields, Key } from './engine.js';
 import { nextTask } from './host.js';
+import { instantiate } from './instance.js';
 
 /** What a built file is written to. */
 export interface FileSink {
@@ -35,10 +35,8 @@ export class FileBuilder {
   }
 
   static async create(module: WebAssembly.Module, count: number, dimension: number): Promise<FileBuilder> {
-    const { bindings, imports, start } = createGlue();
-    const instance = await WebAssembly.instantiate(module, imports);
-    start(instance.exports);
-    return new FileBuilder(bindings, instance.exports['memory'] as WebAssembly.Memory, count, dimension);
+    const { bindings, memory } = await instantiate(module);
+    return new FileBuilder(bindings, memory, count, dimension);
   }
 
   addVectors(vectors: Float32Array): void {

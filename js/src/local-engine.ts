@@ -1,6 +1,5 @@
-import { type Direct, openDirect } from './direct.js';
 import type { Bindings, IndexHandle, IterationHandle, Loader } from '../../build/glue/glue.js';
-import { createGlue } from '../../build/glue/glue.js';
+import { type Direct, openDirect } from './direct.js';
 import type {
   BuildPlan,
   BuildProgress,
@@ -18,8 +17,9 @@ import type {
 import { ElanusError, fromPlain, isThrownByCore } from './errors.js';
 import { FileBuilder } from './file-builder.js';
 import { nextTask } from './host.js';
+import { asOutOfMemory, instantiate } from './instance.js';
 import { parseJson } from './json.js';
-import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink, unreadable } from './load.js';
+import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink } from './load.js';
 
 /** A batch of queries lets other events through after working this long. */
 const SLICE_MS = 8;
@@ -52,20 +52,8 @@ export class LocalEngine implements Engine, Sink {
   }
 
   static async create(module: WebAssembly.Module): Promise<LocalEngine> {
-    const { bindings, imports, start } = createGlue();
-    let instance: WebAssembly.Instance;
-    try {
-      instance = await WebAssembly.instantiate(module, imports);
-      start(instance.exports);
-    } catch (cause) {
-      throw asOutOfMemory(cause) ?? new ElanusError(
-        'WASM_UNAVAILABLE',
-        `the WebAssembly module doesn't fit this version of elanus (${cause instanceof Error ? cause.message : cause}); ` +
-          'serve the elanus.wasm of the same package version',
-        { cause },
-      );
-    }
-    return new LocalEngine(module, bindings, instance.exports['memory'] as WebAssembly.Memory);
+    const { bindings, memory } = await instantiate(module);
+    return new LocalEngine(module, bindings, memory);
   }
 
   async load(source: Source, options: LoadOptions): Promise<Description> {
@@ -82,19 +70,9 @@ export class LocalEngine implements Engine, Sink {
         onProgress({ loaded: at, total, phase: 'download' });
         await nextTask();
         signal?.throwIfAborted();
-        this.#call(() => {
-          try {
-            direct.into(this.#loader!, at, Math.min(at + PIECE_BYTES, total));
-          } catch (error) {
-            if (error instanceof DOMException) unreadable('the file')(error);
-            throw error;
-          }
-        });
+        this.#call(() => direct.into(this.#loader!, at, Math.min(at + PIECE_BYTES, total)));
       }
       return total;
-    } catch (error) {
-      if (error instanceof DOMException && !signal?.aborted) unreadable('the file')(error);
-      throw error;
     } finally {
       direct.close();
     }
@@ -319,11 +297,4 @@ export class LocalEngine implements Engine, Sink {
       throw this.#closed;
     }
   }
-}
-
-function asOutOfMemory(error: unknown): ElanusError | undefined {
-  if (!(error instanceof RangeError) || !/memory/i.test(error.message)) return undefined;
-  return new ElanusError('OUT_OF_MEMORY', `this host has no memory left for the index (${error.message}); close others first`, {
-    cause: error,
-  });
 }

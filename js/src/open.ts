@@ -1,3 +1,4 @@
+import { cancellation } from './cancel.js';
 import { checkModel, type ModelSource, parseCard } from './card.js';
 import type { Engine, Progress, Source } from './engine.js';
 import { ElanusError, invalid } from './errors.js';
@@ -66,25 +67,15 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
   const from = sourceOf(source);
 
   outer?.throwIfAborted();
-  const stop = new AbortController();
-  const abort = (): void => stop.abort(outer!.reason);
-  outer?.addEventListener('abort', abort, { once: true });
-  const onProgress = (progress: Progress): void => {
-    try {
-      o.onProgress?.(progress);
-    } catch (error) {
-      // The caller's own error goes back to the caller, from the worker too.
-      stop.abort(error);
-    }
-  };
+  const { signal, report, release } = cancellation(outer, o.onProgress);
   let engine: Engine | undefined;
   let thread: 'worker' | 'main';
   try {
-    const module = await until(stop.signal, compiledModule(o.wasm));
+    const module = await until(signal, compiledModule(o.wasm));
     ({ engine, thread } = await startEngine(module, o.thread, o.workerUrl));
-    stop.signal.throwIfAborted();
-    const description = await engine.load(from, { verify, onProgress, signal: stop.signal });
-    stop.signal.throwIfAborted();
+    signal.throwIfAborted();
+    const description = await engine.load(from, { verify, onProgress: report, signal });
+    signal.throwIfAborted();
     const card = parseCard(description.card);
     if (model) checkModel(card, model);
     return new Index(engine, description, card, thread);
@@ -92,7 +83,7 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
     engine?.close();
     throw error;
   } finally {
-    outer?.removeEventListener('abort', abort);
+    release();
   }
 }
 
