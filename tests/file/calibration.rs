@@ -1,6 +1,6 @@
 //! Recall targets: what a file measured of itself, and what a search makes of it.
 
-use crate::data::{Wanted, distances, open, vectors};
+use crate::data::{Wanted, distances, open, params, vectors};
 use elanus::format::Kind;
 use elanus::index::{BuildParams, Calibration};
 use elanus::segment::{Input, PrimaryKeys, Request, Scratch, Sealed, build};
@@ -15,14 +15,7 @@ fn file(wanted: &Wanted, queries: usize) -> Vec<u8> {
     let input = Input {
         rows: MatrixView::new(&data, wanted.dimension).unwrap(),
         index_type: wanted.index_type,
-        params: BuildParams {
-            metric: wanted.metric,
-            precisions: wanted.precisions.to_vec(),
-            seed: SEED,
-            ef_construction: 40,
-            calibration_queries: queries,
-            ..BuildParams::default()
-        },
+        params: BuildParams { ef_construction: 40, calibration_queries: queries, ..params(wanted) },
         keys: PrimaryKeys::RowNumbers,
         columns: None,
         fields: None,

@@ -86,18 +86,18 @@ pub fn file(wanted: &Wanted) -> Vec<u8> {
     let input = Input {
         rows: MatrixView::new(&data, wanted.dimension).unwrap(),
         index_type: wanted.index_type,
-        params: BuildParams {
-            metric: wanted.metric,
-            precisions: wanted.precisions.to_vec(),
-            seed: SEED,
-            ..BuildParams::default()
-        },
+        params: params(wanted),
         keys,
         columns: Some(columns),
         fields: Some(stored),
         card: Some("{\"name\":\"test\"}".into()),
     };
     build(input, &|_, _| {}).unwrap().into_bytes()
+}
+
+/// What a file is built with.
+pub fn params(wanted: &Wanted) -> BuildParams {
+    BuildParams { metric: wanted.metric, precisions: wanted.precisions.to_vec(), seed: SEED, ..BuildParams::default() }
 }
 
 pub fn open(bytes: &[u8]) -> Sealed {

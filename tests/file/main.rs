@@ -6,6 +6,8 @@ mod data;
 mod documented;
 mod forge;
 mod hostile;
+#[path = "../memory/mod.rs"]
+mod memory;
 mod queries;
 mod sealed;
 mod table;

@@ -2,43 +2,11 @@
 //! twice the file's size and 16 MiB.
 
 use crate::answers::fixtures;
+use crate::memory::most_memory;
 use elanus::foreign::{Foreign, Query, SearchParams};
 use elanus::words::random::SplitMix64;
 use elanus::words::{AlignedBuffer, Code};
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::time::{Duration, Instant};
-
-/// Counts what this thread holds, and the most that it held.
-struct Counting;
-
-thread_local! {
-    static HELD: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
-}
-
-// SAFETY: everything is left to the system's allocator; counting touches only a thread-local Cell.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        let _ = HELD.try_with(|held| {
-            let (now, most) = held.get();
-            held.set((now + layout.size(), most.max(now + layout.size())));
-        });
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        let _ = HELD.try_with(|held| {
-            let (now, most) = held.get();
-            held.set((now.saturating_sub(layout.size()), most));
-        });
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Opens and searches; whatever the file holds, it must come back.
 fn exercise(bytes: &[u8]) -> Result<(), Code> {
@@ -58,13 +26,8 @@ fn exercise(bytes: &[u8]) -> Result<(), Code> {
 
 fn probe(name: &str, bytes: &[u8]) -> Result<(), Code> {
     let start = Instant::now();
-    let before = HELD.with(|held| {
-        let (now, _) = held.get();
-        held.set((now, now));
-        now
-    });
-    let result = std::panic::catch_unwind(|| exercise(bytes)).unwrap_or_else(|_| panic!("{name}: panicked"));
-    let held = HELD.with(Cell::get).1 - before;
+    let (caught, held) = most_memory(|| std::panic::catch_unwind(|| exercise(bytes)));
+    let result = caught.unwrap_or_else(|_| panic!("{name}: panicked"));
     assert!(start.elapsed() < Duration::from_secs(1), "{name}: took {:?}", start.elapsed());
     assert!(held < 2 * bytes.len() + (16 << 20), "{name}: held {held} bytes for a file of {}", bytes.len());
     result

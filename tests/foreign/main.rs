@@ -2,3 +2,5 @@
 
 mod answers;
 mod hostile;
+#[path = "../memory/mod.rs"]
+mod memory;

@@ -8,7 +8,7 @@ import { launch, newPage } from "./support/browser.mjs";
 import { buildIndex } from "./support/cli.mjs";
 import { clustered, exact } from "./support/data.mjs";
 import { serve } from "./support/server.mjs";
-import { project } from "./support/tarball.mjs";
+import { projectWithPage } from "./support/tarball.mjs";
 
 const DIMENSION = 40;
 const [query, ...vectors] = clustered({ count: 901, dimension: DIMENSION, seed: 77 });
@@ -28,9 +28,7 @@ let folder;
 let installed;
 
 before(async (t) => {
-  ({ folder, installed } = project(t, "build"));
-  writeFileSync(path.join(folder, "index.html"), '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
-  writeFileSync(path.join(folder, "page.js"), 'import * as elanus from "/elanus/index.js";\nglobalThis.elanus = elanus;\n');
+  ({ folder, installed } = projectWithPage(t, "build"));
   writeFileSync(path.join(folder, "main.mjs"), 'export * from "elanus";');
   elanus = await import(pathToFileURL(path.join(folder, "main.mjs")));
 });

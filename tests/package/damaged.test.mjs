@@ -3,8 +3,6 @@
  * second, and nothing in the console.
  */
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
-import path from "node:path";
 import { before, test } from "node:test";
 import { gzipSync } from "node:zlib";
 import { launch, newPage } from "./support/browser.mjs";
@@ -12,7 +10,7 @@ import { buildIndex } from "./support/cli.mjs";
 import { clustered, random } from "./support/data.mjs";
 import { KIND, flatFile, reseal, resealHeader, sectionsOf } from "./support/file.mjs";
 import { serve } from "./support/server.mjs";
-import { project } from "./support/tarball.mjs";
+import { projectWithPage } from "./support/tarball.mjs";
 
 const REFUSALS = ["CORRUPT_FILE", "UNSUPPORTED_FORMAT", "UNSUPPORTED_VERSION"];
 const vectors = clustered({ count: 300, dimension: 48, seed: 41 });
@@ -153,9 +151,7 @@ let browser;
 let cases;
 
 before(async (t) => {
-  ({ folder, installed } = project(t, "damaged"));
-  writeFileSync(path.join(folder, "index.html"), '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
-  writeFileSync(path.join(folder, "page.js"), 'import * as elanus from "/elanus/index.js";\nglobalThis.elanus = elanus;\n');
+  ({ folder, installed } = projectWithPage(t, "damaged"));
   cases = [...wrecks(sound(folder))];
   browser = await launch(t);
 });

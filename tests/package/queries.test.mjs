@@ -8,7 +8,7 @@ import { launch, newPage } from "./support/browser.mjs";
 import { buildIndex } from "./support/cli.mjs";
 import { clustered, exact } from "./support/data.mjs";
 import { serve } from "./support/server.mjs";
-import { project } from "./support/tarball.mjs";
+import { projectWithPage } from "./support/tarball.mjs";
 
 const COUNT = 1200;
 const DIMENSION = 32;
@@ -22,9 +22,7 @@ let installed;
 let elanus;
 
 before(async (t) => {
-  ({ folder, installed } = project(t, "queries"));
-  writeFileSync(path.join(folder, "index.html"), '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
-  writeFileSync(path.join(folder, "page.js"), 'import * as elanus from "/elanus/index.js";\nglobalThis.elanus = elanus;\n');
+  ({ folder, installed } = projectWithPage(t, "queries"));
   writeFileSync(path.join(folder, "main.mjs"), 'export * from "elanus";');
   for (const metric of METRICS) {
     files[metric] = buildIndex(folder, vectors, { rows, args: ["--metric", metric, "--rerank", "int8,f32"] });

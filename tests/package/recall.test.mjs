@@ -12,7 +12,7 @@ import { launch, newPage } from "./support/browser.mjs";
 import { buildIndex, searchNatively } from "./support/cli.mjs";
 import { clustered, distance, exact } from "./support/data.mjs";
 import { serve } from "./support/server.mjs";
-import { project } from "./support/tarball.mjs";
+import { projectWithPage } from "./support/tarball.mjs";
 
 const COUNT = 3000;
 const DIMENSION = 64;
@@ -36,9 +36,7 @@ let browser;
 const files = {};
 
 before(async (t) => {
-  ({ folder, installed } = project(t, "recall"));
-  writeFileSync(path.join(folder, "index.html"), '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
-  writeFileSync(path.join(folder, "page.js"), 'import * as elanus from "/elanus/index.js";\nglobalThis.elanus = elanus;\n');
+  ({ folder, installed } = projectWithPage(t, "recall"));
   writeFileSync(path.join(folder, "main.mjs"), 'export * from "elanus";');
   for (const metric of ["COSINE", "IP", "L2"]) {
     for (const [type, { args }] of Object.entries(KINDS)) {

@@ -3,14 +3,13 @@
  * plain definition. The cells and the recall that each must reach are those of the native test.
  */
 import assert from "node:assert/strict";
-import { readFileSync, writeFileSync } from "node:fs";
-import path from "node:path";
+import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { launch, newPage } from "./support/browser.mjs";
 import { buildIndex } from "./support/cli.mjs";
 import { clustered, distance } from "./support/data.mjs";
 import { serve } from "./support/server.mjs";
-import { project } from "./support/tarball.mjs";
+import { projectWithPage } from "./support/tarball.mjs";
 
 const { k, metrics, types, filters, cases } = JSON.parse(readFileSync(new URL("../table.json", import.meta.url)));
 const QUERIES = 6;
@@ -46,9 +45,7 @@ function recall(metric, { vectors, queries }, { modulus, below }, found, what) {
 }
 
 test("every cell reaches its floor, before and after it is saved", async (t) => {
-  const { folder, installed } = project(t, "table");
-  writeFileSync(path.join(folder, "index.html"), '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
-  writeFileSync(path.join(folder, "page.js"), 'import * as elanus from "/elanus/index.js";\nglobalThis.elanus = elanus;\n');
+  const { folder, installed } = projectWithPage(t, "table");
   const browser = await launch(t);
   const { origin } = await serve(t, { "/": folder, "/elanus/": installed });
   const { page, complaints } = await newPage(browser, `${origin}/`);

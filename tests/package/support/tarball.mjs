@@ -30,6 +30,15 @@ export function project(t, name) {
   return { folder, installed: path.join(folder, "node_modules", "elanus") };
 }
 
+/** A project with a page that imports the package, served from /elanus/, and keeps it as `globalThis.elanus`. */
+export function projectWithPage(t, name) {
+  const made = project(t, name);
+  const write = (file, text) => writeFileSync(path.join(made.folder, file), text);
+  write("index.html", '<!doctype html><link rel="icon" href="data:,"><script type="module" src="/page.js"></script>');
+  write("page.js", 'import * as elanus from "/elanus/index.js";\nglobalThis.elanus = elanus;\n');
+  return made;
+}
+
 export function npm(args, cwd) {
   return execFileSync("npm", args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
 }
