@@ -27,7 +27,7 @@ mod suite;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, LookupTables, MAX_LEVEL};
+pub use scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, MAX_LEVEL};
 
 /// The kernels of one instruction set. Slices of unequal length are a caller's bug and panic.
 #[derive(Debug)]
@@ -43,12 +43,18 @@ pub struct Kernels {
     pub dot_i8: fn(&[i8], &[i16]) -> i32,
     /// Bounds of whole blocks of 1-bit codes.
     pub scan: ScanBlocks,
+    /// The same bounds for two queries at once, which share what it costs to read the codes.
+    pub scan_two: ScanBlocksForTwo,
 }
 
 /// Writes the lower bounds of the distances of blocks of 1-bit codes, and a bit for each row whose
 /// bound is below the threshold: see [`LookupTables`].
 pub type ScanBlocks =
     fn(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]);
+
+/// [`ScanBlocks`] for two queries. All are of the same number of blocks.
+pub type ScanBlocksForTwo =
+    fn(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2], found: [Found<'_>; 2]);
 
 /// The fastest kernels that this machine can run.
 #[inline]

@@ -1,10 +1,10 @@
 //! Kernels for AArch64, where NEON is always there.
 
 use super::Kernels;
-use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, GROUPS_IN_A_BYTE, LookupTables};
+use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
 use core::arch::aarch64::*;
 
-pub static KERNELS: Kernels = Kernels { name: "neon", dot, l2, dot_i8, scan };
+pub static KERNELS: Kernels = Kernels { name: "neon", dot, l2, dot_i8, scan, scan_two };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -85,6 +85,10 @@ fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     };
     let rest = row[whole..].iter().zip(&query[whole..]);
     rest.fold(sum, |sum, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+fn scan_two(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2], found: [Found<'_>; 2]) {
+    one_by_one(scan, blocks, queries, thresholds, found);
 }
 
 fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {

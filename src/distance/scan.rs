@@ -75,3 +75,26 @@ impl<'a> LookupTables<'a> {
         assert_eq!(bounds.len(), hits.len());
     }
 }
+
+/// Where a scan writes what it finds: see [`ScanBlocks`](super::ScanBlocks).
+#[derive(Debug)]
+pub struct Found<'a> {
+    /// Of each block, the lower bounds of its rows.
+    pub bounds: &'a mut [[f32; BLOCK_ROWS]],
+    /// Of each block, a bit for each row whose bound is below the threshold.
+    pub hits: &'a mut [u32],
+}
+
+/// A scan for two queries by a kernel for one.
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
+pub(super) fn one_by_one(
+    scan: super::ScanBlocks,
+    blocks: &[u8],
+    queries: [&LookupTables<'_>; 2],
+    thresholds: [f32; 2],
+    found: [Found<'_>; 2],
+) {
+    for ((query, threshold), found) in queries.into_iter().zip(thresholds).zip(found) {
+        scan(blocks, query, threshold, found.bounds, found.hits);
+    }
+}

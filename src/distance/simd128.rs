@@ -1,11 +1,14 @@
-//! Kernels for WebAssembly's 128-bit SIMD, without the relaxed instructions (those may differ from
-//! host to host).
+//! Kernels for WebAssembly's 128-bit SIMD.
+//!
+//! The package has a second module, made of the first by putting `i8x16.relaxed_swizzle` for each
+//! `i8x16.swizzle` (`scripts/setup/relaxed.mjs`). So byte look-ups go through [`select`], whose
+//! indices are below 16, where both instructions are defined alike.
 
 use super::Kernels;
-use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, GROUPS_IN_A_BYTE, LookupTables};
+use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables};
 use core::arch::wasm32::*;
 
-pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_i8, scan };
+pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_i8, scan, scan_two };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -74,54 +77,92 @@ fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[
     query.check(blocks, bounds, hits);
     for ((block, bounds), hits) in blocks.chunks_exact(query.block_bytes()).zip(bounds).zip(hits) {
         let (factors, codes) = block.split_at(FACTOR_BYTES);
-        let sums = table_sums(codes, query.entries());
+        let [sums] = table_sums(codes, [query.entries()]);
         *hits = lower_bounds(factors, &sums, query, threshold, bounds);
     }
 }
 
-/// The sums of rows 0..8, 8..16, 16..24 and 24..32 as `u16x8`.
+fn scan_two(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2], found: [Found<'_>; 2]) {
+    let [a, b] = found;
+    queries[0].check(blocks, a.bounds, a.hits);
+    queries[1].check(blocks, b.bounds, b.hits);
+    let of_a = a.bounds.iter_mut().zip(a.hits);
+    let of_b = b.bounds.iter_mut().zip(b.hits);
+    for ((block, a), b) in blocks.chunks_exact(queries[0].block_bytes()).zip(of_a).zip(of_b) {
+        let (factors, codes) = block.split_at(FACTOR_BYTES);
+        let sums = table_sums(codes, queries.map(|query| query.entries()));
+        *a.1 = lower_bounds(factors, &sums[0], queries[0], thresholds[0], a.0);
+        *b.1 = lower_bounds(factors, &sums[1], queries[1], thresholds[1], b.0);
+    }
+}
+
+/// For one query or two, the sums of rows 0..8, 8..16, 16..24 and 24..32 as `u16x8`.
 ///
-/// The inner loop has a body of two groups and nothing else on purpose. Unrolled further, or over
-/// two blocks at once, it needs more registers than x86 has, and an engine then spills the sums.
+/// The inner loop has a body of two look-ups of 32 rows and nothing else on purpose. Unrolled
+/// further, or over two blocks at once, it needs more registers than x86 has, and an engine then
+/// spills the sums.
 #[inline(always)]
-fn table_sums(codes: &[u8], tables: &[u8]) -> [v128; 4] {
-    assert!(codes.len() == tables.len() && codes.len().is_multiple_of(2 * GROUP));
+fn table_sums<const N: usize>(codes: &[u8], tables: [&[u8]; N]) -> [[v128; 4]; N] {
+    const { assert!(N == 1 || N == 2) };
+    assert!(tables.iter().all(|table| table.len() == codes.len()) && codes.len().is_multiple_of(2 * GROUP));
+    let step = 2 / N;
     let mask = u8x16_splat(15);
     let zero = u8x16_splat(0);
     let low_byte = u16x8_splat(0xFF);
     // Of rows 0..16 and 16..32: even rows, odd rows.
-    let mut sums = [zero; 4];
-    let (mut code, mut table) = (codes.as_ptr(), tables.as_ptr());
+    let mut sums = [[zero; 4]; N];
+    let (mut code, mut tables) = (codes.as_ptr(), tables.map(<[u8]>::as_ptr));
     let mut left = codes.len();
     while left > 0 {
         let some = left.min(GROUPS_IN_A_BYTE * GROUP);
         left -= some;
-        // SAFETY: `some` more bytes are left of both slices, which are of one length.
-        let stop = unsafe { table.add(some) };
-        let (mut low, mut high) = (zero, zero);
-        while table < stop {
-            for group in 0..2 {
-                // SAFETY: both slices and every part of them hold an even number of groups, so two
-                // are left wherever one is; `v128_load` takes any alignment.
-                let (code, table) =
-                    unsafe { (v128_load(code.add(group * GROUP).cast()), v128_load(table.add(group * GROUP).cast())) };
-                low = u8x16_add(low, u8x16_swizzle(table, v128_and(code, mask)));
-                high = u8x16_add(high, u8x16_swizzle(table, v128_and(u16x8_shr(code, 4), mask)));
+        // SAFETY: `some` more bytes are left of the codes, and as many of each table.
+        let stop = unsafe { code.add(some) };
+        let mut bytes = [[zero; 2]; N];
+        while code < stop {
+            for at in (0..step).map(|group| group * GROUP) {
+                // SAFETY: all slices and every part of them hold an even number of groups, so a
+                // step of them is left wherever one is; `v128_load` takes any alignment.
+                let code = unsafe { v128_load(code.add(at).cast()) };
+                let (low, high) = (v128_and(code, mask), v128_and(u16x8_shr(code, 4), mask));
+                for (table, bytes) in tables.iter().zip(&mut bytes) {
+                    // SAFETY: as above.
+                    let table = unsafe { v128_load(table.add(at).cast()) };
+                    bytes[0] = u8x16_add(bytes[0], select(table, low));
+                    bytes[1] = u8x16_add(bytes[1], select(table, high));
+                }
             }
             // SAFETY: as above; at the end it is one past the last byte.
-            (code, table) = unsafe { (code.add(2 * GROUP), table.add(2 * GROUP)) };
+            code = unsafe { code.add(step * GROUP) };
+            // In place: LLVM makes one 64-bit integer of two pointers that are mapped, and takes it
+            // apart in every step.
+            for table in &mut tables {
+                // SAFETY: as above.
+                *table = unsafe { table.add(step * GROUP) };
+            }
         }
-        sums[0] = u16x8_add(sums[0], v128_and(low, low_byte));
-        sums[1] = u16x8_add(sums[1], u16x8_shr(low, 8));
-        sums[2] = u16x8_add(sums[2], v128_and(high, low_byte));
-        sums[3] = u16x8_add(sums[3], u16x8_shr(high, 8));
+        for (sums, [low, high]) in sums.iter_mut().zip(bytes) {
+            sums[0] = u16x8_add(sums[0], v128_and(low, low_byte));
+            sums[1] = u16x8_add(sums[1], u16x8_shr(low, 8));
+            sums[2] = u16x8_add(sums[2], v128_and(high, low_byte));
+            sums[3] = u16x8_add(sums[3], u16x8_shr(high, 8));
+        }
     }
-    [
-        u16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(sums[0], sums[1]),
-        u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[0], sums[1]),
-        u16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(sums[2], sums[3]),
-        u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[2], sums[3]),
-    ]
+    sums.map(|sums| {
+        [
+            u16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(sums[0], sums[1]),
+            u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[0], sums[1]),
+            u16x8_shuffle::<0, 8, 1, 9, 2, 10, 3, 11>(sums[2], sums[3]),
+            u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[2], sums[3]),
+        ]
+    })
+}
+
+/// The entries that 16 indices below 16 select.
+#[inline(always)]
+fn select(table: v128, indices: v128) -> v128 {
+    debug_assert!(!v128_any_true(u8x16_gt(indices, u8x16_splat(15))));
+    u8x16_swizzle(table, indices)
 }
 
 /// Fills `bounds` and says which of them are below the threshold.

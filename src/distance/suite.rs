@@ -1,6 +1,6 @@
 //! One set of tests that the kernels of every instruction set pass, here and in a browser.
 
-use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, LookupTables, MAX_LEVEL};
+use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, MAX_LEVEL};
 use super::{Kernels, kernels, oracle, portable};
 use crate::words::bytes::as_bytes;
 use crate::words::random::SplitMix64;
@@ -127,6 +127,33 @@ fn scans_compute_the_documented_bound_at_every_dimension() {
                     assert_eq!(found, bound.to_bits(), "{} {groups} groups, row {row}", k.name);
                     assert_eq!(hits[b] >> row & 1 == 1, bound < 0.1, "{} {groups} groups, row {row}", k.name);
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn two_queries_at_once_get_what_each_gets_alone() {
+    let mut random = SplitMix64::new(5);
+    for groups in (2..=40).step_by(2).chain([96, 256]) {
+        let (bytes, entries) = scanned(&mut random, groups, 5, LookupTables::level(groups));
+        let (_, others) = scanned(&mut random, groups, 0, LookupTables::level(groups));
+        let queries = [LookupTables::new(&entries, 0.01, -0.5, 0.25), LookupTables::new(&others, 0.02, 0.5, 1.5)];
+        for k in tables() {
+            let alone = [run(k, &bytes, &queries[0], 0.1), run(k, &bytes, &queries[1], -0.3)];
+            let (mut bounds, mut hits) = ([[[f32::NAN; BLOCK_ROWS]; 5]; 2], [[u32::MAX; 5]; 2]);
+            let [bounds_a, bounds_b] = &mut bounds;
+            let [hits_a, hits_b] = &mut hits;
+            let found = [Found { bounds: bounds_a, hits: hits_a }, Found { bounds: bounds_b, hits: hits_b }];
+            (k.scan_two)(&bytes, [&queries[0], &queries[1]], [0.1, -0.3], found);
+            for (which, (found, alone)) in bounds.iter().zip(hits).zip(&alone).enumerate() {
+                let bits: Vec<_> = found.0.iter().map(|b| b.map(f32::to_bits)).collect();
+                assert_eq!(
+                    (&bits, &found.1[..]),
+                    (&alone.0, &alone.1[..]),
+                    "{} {groups} groups, query {which}",
+                    k.name
+                );
             }
         }
     }

@@ -1,11 +1,11 @@
 //! Kernels for x86-64 with AVX2, detected once.
 
 use super::Kernels;
-use super::scan::{BLOCK_ROWS, FACTOR_BYTES, GROUP, GROUPS_IN_A_BYTE, LookupTables};
+use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
 use core::arch::x86_64::*;
 use std::sync::OnceLock;
 
-static AVX2: Kernels = Kernels { name: "avx2", dot, l2, dot_i8, scan };
+static AVX2: Kernels = Kernels { name: "avx2", dot, l2, dot_i8, scan, scan_two };
 
 /// The AVX2 kernels, if this machine has it. The only way to reach them.
 #[inline]
@@ -27,6 +27,10 @@ fn l2(a: &[f32], b: &[f32]) -> f32 {
 fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     // SAFETY: reached only through `detect`, which found AVX2.
     unsafe { dot_i8_avx2(row, query) }
+}
+
+fn scan_two(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2], found: [Found<'_>; 2]) {
+    one_by_one(scan, blocks, queries, thresholds, found);
 }
 
 fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {

@@ -56,6 +56,27 @@ impl Default for Scratch {
     }
 }
 
+impl Scratch {
+    /// What the search left in `top`, nearest first.
+    fn take_hits(&mut self) -> Vec<Hit> {
+        let mut hits = Vec::with_capacity(self.top.len());
+        self.top.drain_sorted(&mut hits);
+        hits
+    }
+}
+
+/// Memory of [`Index::search_batch`].
+#[derive(Debug, Clone, Default)]
+pub struct BatchScratch {
+    each: Vec<Scratch>,
+}
+
+impl BatchScratch {
+    /// Queries that share a pass over the index: their tables still fit a core's first cache beside
+    /// the codes that are read.
+    pub const QUERIES: usize = 8;
+}
+
 impl Index {
     /// The sections of an index of this type.
     ///
@@ -133,6 +154,41 @@ impl Index {
         allow: Option<&Bitmap>,
         scratch: &mut Scratch,
     ) -> Result<Vec<Hit>> {
+        self.prepare(query, params, scratch)?;
+        self.search_prepared(params, allow, std::slice::from_mut(scratch))?;
+        Ok(scratch.take_hits())
+    }
+
+    /// [`Self::search`] for each query, with the same answers. Queries share the work of reading rows
+    /// and codes, except in a graph, where each goes its own way.
+    ///
+    /// # Errors
+    /// Those of the first query that fails.
+    pub fn search_batch(
+        &self,
+        queries: MatrixView<'_>,
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        scratch: &mut BatchScratch,
+    ) -> Result<Vec<Vec<Hit>>> {
+        let together = BatchScratch::QUERIES.min(queries.rows());
+        if scratch.each.len() < together {
+            scratch.each.resize_with(together, Scratch::default);
+        }
+        let mut found = Vec::with_capacity(queries.rows());
+        for first in (0..queries.rows()).step_by(BatchScratch::QUERIES) {
+            let some = &mut scratch.each[..together.min(queries.rows() - first)];
+            for (i, scratch) in some.iter_mut().enumerate() {
+                self.prepare(queries.row(first + i), params, scratch)?;
+            }
+            self.search_prepared(params, allow, some)?;
+            found.extend(some.iter_mut().map(Scratch::take_hits));
+        }
+        Ok(found)
+    }
+
+    /// Takes on a query.
+    fn prepare(&self, query: &[f32], params: &SearchParams, scratch: &mut Scratch) -> Result<()> {
         params.check()?;
         let rows = self.rows();
         if params.window != Window::ALL && rows.is_absent() {
@@ -143,27 +199,17 @@ impl Index {
         }
         rows.prepare(query, &mut scratch.query)?;
         scratch.top.reset_within(params.limit, params.window);
-        match self {
-            Index::Scan(index) if !params.exact => index.search(params, allow, scratch)?,
-            Index::Hnsw(index) if !params.exact => index.search(params, allow, scratch)?,
-            _ => rows.search(&scratch.query, allow, &mut scratch.top)?,
-        }
-        let mut hits = Vec::with_capacity(scratch.top.len());
-        scratch.top.drain_sorted(&mut hits);
-        Ok(hits)
+        Ok(())
     }
 
-    /// [`Self::search`] for each query.
-    ///
-    /// # Errors
-    /// Those of the first query that fails.
-    pub fn search_batch(
-        &self,
-        queries: MatrixView<'_>,
-        params: &SearchParams,
-        allow: Option<&Bitmap>,
-        scratch: &mut Scratch,
-    ) -> Result<Vec<Vec<Hit>>> {
-        queries.iter().map(|query| self.search(query, params, allow, scratch)).collect()
+    /// Leaves in `top` of each scratch what was found for its query.
+    fn search_prepared(&self, params: &SearchParams, allow: Option<&Bitmap>, asked: &mut [Scratch]) -> Result<()> {
+        match self {
+            Index::Scan(index) if !params.exact => index.search(params, allow, asked),
+            Index::Hnsw(index) if !params.exact => {
+                asked.iter_mut().try_for_each(|scratch| index.search(params, allow, scratch))
+            }
+            _ => self.rows().search(allow, asked),
+        }
     }
 }

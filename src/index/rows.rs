@@ -3,6 +3,7 @@
 //! **Section 8** holds the rows as f32 × count · dimension, row after row; COSINE rows are
 //! normalised. Section 7 is [`sq8`]'s.
 
+use super::Scratch;
 use super::params::BuildParams;
 use super::sections::{Built, Sections, Shape};
 use crate::distance;
@@ -14,6 +15,9 @@ use std::borrow::Cow;
 /// Standard deviations of its rounding by which an 8-bit distance may be too large before the f32
 /// row isn't looked at any more.
 const ROUNDING_ALLOWED: f32 = 4.0;
+
+/// Rows that are compared with every query of a batch before the next are read.
+const ROWS_AT_ONCE: usize = 16;
 
 /// Candidates that are asked for at once before the first is compared.
 const AT_ONCE: usize = 16;
@@ -178,25 +182,40 @@ impl Rows {
         &floats[row * size..(row + 1) * size]
     }
 
-    /// Compares every allowed row; the nearest go to `top`.
+    /// Compares every allowed row with each query; the nearest go to its `top`.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if there are no rows.
-    pub fn search(&self, query: &RowsQuery, allow: Option<&Bitmap>, top: &mut TopK) -> Result<()> {
+    pub fn search(&self, allow: Option<&Bitmap>, asked: &mut [Scratch]) -> Result<()> {
         if self.is_absent() {
             return Err(Error::argument(
                 "an exact search needs rows, but the file holds codes only; build it with int8 or f32 rows",
             ));
         }
+        // A few rows at a time, so that they are in the cache for all queries but the first.
+        let (mut some, mut count) = ([0u32; ROWS_AT_ONCE], 0);
+        let mut compare = |rows: &[u32]| {
+            for Scratch { query, top, .. } in &mut *asked {
+                for &row in rows {
+                    if let Some(distance) = self.distance(query, row as usize) {
+                        top.push(Hit { row, distance });
+                    }
+                }
+            }
+        };
         let mut offer = |row: usize| {
-            if let Some(distance) = self.distance(query, row) {
-                top.push(Hit { row: row as u32, distance });
+            some[count] = row as u32;
+            count += 1;
+            if count == ROWS_AT_ONCE {
+                compare(&some);
+                count = 0;
             }
         };
         match allow {
-            None => (0..self.shape.count).for_each(offer),
+            None => (0..self.shape.count).for_each(&mut offer),
             Some(allow) => allow.iter().take_while(|&row| row < self.shape.count).for_each(&mut offer),
         }
+        compare(&some[..count]);
         Ok(())
     }
 }

@@ -26,7 +26,7 @@ use super::params::{BuildParams, Progress, SearchParams};
 use super::query;
 use super::rows::{self, Rows, RowsQuery};
 use super::sections::{Built, Sections, Shape, required};
-use crate::distance::{BLOCK_ROWS, kernels};
+use crate::distance::{BLOCK_ROWS, Found, LookupTables, kernels};
 use crate::quantize::rotation::{self, Rotation};
 use crate::quantize::{map_chunks, rabitq};
 use crate::words::bytes::as_bytes;
@@ -174,97 +174,66 @@ impl Scan {
         &self.rows
     }
 
-    /// Leaves the nearest allowed rows in `scratch.top`.
-    pub(super) fn search(&self, params: &SearchParams, allow: Option<&Bitmap>, scratch: &mut Scratch) -> Result<()> {
+    /// Leaves in `top` of each scratch the nearest allowed rows to its query: see
+    /// [`Index::search_batch`](super::Index::search_batch). What each gets doesn't depend on the
+    /// others.
+    pub(super) fn search(&self, params: &SearchParams, allow: Option<&Bitmap>, asked: &mut [Scratch]) -> Result<()> {
         let allowed = allow.map_or(self.shape.count, Bitmap::count);
-        let Scratch { query, top, scan, .. } = scratch;
-        if allowed <= FEW && params.rerank.is_none() && !self.rows.is_absent() {
-            return self.rows.search(query, allow, top);
+        let rows = (!self.rows.is_absent()).then_some(&self.rows);
+        if let Some(rows) = rows
+            && allowed <= FEW
+            && params.rerank.is_none()
+        {
+            return rows.search(allow, asked);
         }
-        scan.query.prepare(query.floats(), self.centroid(), &self.rotation, self.shape.metric);
-        match params.rerank {
-            None if !self.rows.is_absent() => self.search_by_bound(params, allow, query, top, scan),
-            Some(count) if count > 0 && !self.rows.is_absent() => {
-                self.search_best(count.max(params.limit), allow, scan);
-                self.rows.rerank(query, &scan.candidates, top);
-            }
-            _ => {
-                self.search_best(params.limit, allow, scan);
-                let added = scan.query.added();
-                for candidate in &scan.candidates {
-                    top.push(Hit { row: candidate.row, distance: candidate.distance + added });
+        let best = match (params.rerank, rows) {
+            (None, Some(_)) => None,
+            (Some(count), Some(_)) if count > 0 => Some(count.max(params.limit)),
+            _ => Some(params.limit),
+        };
+        let mut passes: Vec<Pass<'_>> = Vec::with_capacity(asked.len());
+        for Scratch { query, top, scan, .. } in &mut *asked {
+            scan.query.prepare(query.floats(), self.centroid(), &self.rotation, self.shape.metric);
+            scan.candidates.clear();
+            let added = scan.query.added();
+            let (goal, epsilon) = match (best, rows) {
+                (None, Some(rows)) => {
+                    let room = CANDIDATES;
+                    let epsilon = params.epsilon.unwrap_or(rabitq::EPSILON);
+                    (Goal::Bound(ByBound { rows, query, top, added, limit: params.limit, room }), epsilon)
+                }
+                (best, _) => (Goal::Best(best.unwrap_or(params.limit)), 0.0),
+            };
+            passes.push(Pass {
+                tables: scan.query.tables(epsilon),
+                threshold: goal.first_threshold(),
+                candidates: &mut scan.candidates,
+                bounds: &mut scan.bounds,
+                hits: &mut scan.hits,
+                goal,
+            });
+        }
+        self.scan(allow, &mut passes);
+        passes.into_iter().for_each(|pass| pass.goal.finish(pass.candidates));
+        if best.is_some() {
+            for Scratch { query, top, scan, .. } in asked {
+                match rows {
+                    Some(rows) if params.rerank != Some(0) => rows.rerank(query, &scan.candidates, top),
+                    _ => {
+                        let added = scan.query.added();
+                        for &Hit { row, distance } in &scan.candidates {
+                            top.push(Hit { row, distance: distance + added });
+                        }
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    /// Leaves the `count` rows of the smallest estimates in `scan.candidates`, nearest first.
-    fn search_best(&self, count: usize, allow: Option<&Bitmap>, scan: &mut ScanScratch) {
-        self.scan(0.0, f32::INFINITY, allow, scan, |candidates, threshold| {
-            if candidates.len() < count.saturating_add(CANDIDATES) {
-                return threshold;
-            }
-            candidates.select_nth_unstable_by(count - 1, Hit::order);
-            candidates.truncate(count);
-            candidates[count - 1].distance
-        });
-        scan.candidates.sort_unstable_by(Hit::order);
-        scan.candidates.truncate(count);
-    }
-
-    /// Compares exactly every row whose bound asks for it.
-    fn search_by_bound(
-        &self,
-        params: &SearchParams,
-        allow: Option<&Bitmap>,
-        query: &RowsQuery,
-        top: &mut TopK,
-        scan: &mut ScanScratch,
-    ) {
-        let added = scan.query.added();
-        let mark = |nearest: f32| nearest - added + FLOAT_ERROR * (nearest.abs() + added.abs());
-        let within = mark(top.threshold());
-        let mut tighten = |candidates: &mut Vec<Hit>, count: usize| {
-            let count = count.min(candidates.len());
-            if count < candidates.len() {
-                candidates.select_nth_unstable_by(count, Hit::order);
-            }
-            candidates[..count].sort_unstable_by(Hit::order);
-            self.rows.rerank(query, &candidates[..count], top);
-            candidates.drain(..count);
-            let threshold = mark(top.threshold());
-            candidates.retain(|candidate| candidate.distance < threshold);
-            threshold
-        };
-        let mut room = CANDIDATES;
-        self.scan(params.epsilon.unwrap_or(rabitq::EPSILON), within, allow, scan, |candidates, threshold| {
-            if candidates.len() < room {
-                return threshold;
-            }
-            let threshold = tighten(candidates, params.limit);
-            room = CANDIDATES.max(2 * candidates.len());
-            threshold
-        });
-        while !scan.candidates.is_empty() {
-            let count = BATCH.max(scan.candidates.len() / BATCHES_LEFT);
-            tighten(&mut scan.candidates, count);
-        }
-    }
-
-    /// Collects the allowed rows whose bound is below the threshold, which `review` may lower as
-    /// candidates come in.
-    fn scan(
-        &self,
-        epsilon: f32,
-        mut threshold: f32,
-        allow: Option<&Bitmap>,
-        scratch: &mut ScanScratch,
-        mut review: impl FnMut(&mut Vec<Hit>, f32) -> f32,
-    ) {
-        let ScanScratch { query, candidates, bounds, hits } = scratch;
-        let tables = query.tables(epsilon);
-        let scan = kernels().scan;
+    /// Collects for each pass the allowed rows whose bound is below its threshold, which its goal may
+    /// lower as candidates come in.
+    fn scan(&self, allow: Option<&Bitmap>, passes: &mut [Pass<'_>]) {
         let size = self.block_bytes();
         let blocks = self.shape.count.div_ceil(BLOCK_ROWS);
         let allowed = |block: usize| {
@@ -272,26 +241,36 @@ impl Scan {
             let used = if rows < BLOCK_ROWS { (1 << rows) - 1 } else { u32::MAX };
             allow.map_or(u32::MAX, |allow| allow.block32(block)) & used
         };
-        candidates.clear();
+        let is_empty = |block: usize| allow.is_some() && allowed(block) == 0;
         let mut first = 0;
         while first < blocks {
-            if allowed(first) == 0 {
+            if is_empty(first) {
                 first += 1;
                 continue;
             }
             let most = BLOCKS_AT_ONCE.min(blocks - first);
-            let run = (1..most).find(|&i| allowed(first + i) == 0).unwrap_or(most);
+            let run = (1..most).find(|&i| is_empty(first + i)).unwrap_or(most);
             let codes = &self.codes[first * size..(first + run) * size];
-            scan(codes, &tables, threshold, &mut bounds[..run], &mut hits[..run]);
-            for i in 0..run {
-                let mut rest = hits[i] & allowed(first + i);
-                while rest != 0 {
-                    let bit = rest.trailing_zeros() as usize;
-                    rest &= rest - 1;
-                    candidates.push(Hit { row: ((first + i) * BLOCK_ROWS + bit) as u32, distance: bounds[i][bit] });
+            for some in passes.chunks_mut(2) {
+                if let [a, b] = some {
+                    let (tables, thresholds) = ([a.tables, b.tables], [a.threshold, b.threshold]);
+                    (kernels().scan_two)(codes, tables.each_ref(), thresholds, [a.found(run), b.found(run)]);
+                } else if let [Pass { tables, threshold, bounds, hits, .. }] = some {
+                    (kernels().scan)(codes, tables, *threshold, &mut bounds[..run], &mut hits[..run]);
+                }
+                for pass in some {
+                    for (i, &hits) in pass.hits[..run].iter().enumerate().filter(|(_, hits)| **hits != 0) {
+                        let mut rest = hits & allowed(first + i);
+                        while rest != 0 {
+                            let bit = rest.trailing_zeros() as usize;
+                            rest &= rest - 1;
+                            let row = ((first + i) * BLOCK_ROWS + bit) as u32;
+                            pass.candidates.push(Hit { row, distance: pass.bounds[i][bit] });
+                        }
+                    }
+                    pass.threshold = pass.goal.review(pass.candidates, pass.threshold);
                 }
             }
-            threshold = review(candidates, threshold);
             first += run;
         }
     }
@@ -303,6 +282,108 @@ impl Scan {
     /// Its length and alignment were checked when it was opened.
     fn centroid(&self) -> &[f32] {
         self.centroid.as_numbers().unwrap_or_default()
+    }
+}
+
+/// One query's part of a scan.
+struct Pass<'a> {
+    tables: LookupTables<'a>,
+    /// Rows whose bound is not below it are passed over.
+    threshold: f32,
+    candidates: &'a mut Vec<Hit>,
+    bounds: &'a mut [[f32; BLOCK_ROWS]],
+    hits: &'a mut [u32],
+    goal: Goal<'a>,
+}
+
+impl Pass<'_> {
+    fn found(&mut self, run: usize) -> Found<'_> {
+        Found { bounds: &mut self.bounds[..run], hits: &mut self.hits[..run] }
+    }
+}
+
+/// What the candidates of a scan are collected for.
+enum Goal<'a> {
+    /// So many rows of the smallest estimates.
+    Best(usize),
+    /// Every row whose bound asks for it, compared exactly.
+    Bound(ByBound<'a>),
+}
+
+impl Goal<'_> {
+    fn first_threshold(&self) -> f32 {
+        match self {
+            Goal::Best(_) => f32::INFINITY,
+            Goal::Bound(by) => by.mark(),
+        }
+    }
+
+    /// Thins out the candidates when they have become many; the threshold from now on.
+    fn review(&mut self, candidates: &mut Vec<Hit>, threshold: f32) -> f32 {
+        match self {
+            Goal::Best(count) if candidates.len() >= count.saturating_add(CANDIDATES) => {
+                candidates.select_nth_unstable_by(*count - 1, Hit::order);
+                candidates.truncate(*count);
+                candidates[*count - 1].distance
+            }
+            Goal::Bound(by) if candidates.len() >= by.room => {
+                let threshold = by.tighten(candidates, by.limit);
+                by.room = CANDIDATES.max(2 * candidates.len());
+                threshold
+            }
+            _ => threshold,
+        }
+    }
+
+    /// Leaves the best of the candidates, nearest first; or none, once all that asked for it are
+    /// compared.
+    fn finish(self, candidates: &mut Vec<Hit>) {
+        match self {
+            Goal::Best(count) => {
+                candidates.sort_unstable_by(Hit::order);
+                candidates.truncate(count);
+            }
+            Goal::Bound(mut by) => {
+                while !candidates.is_empty() {
+                    let count = BATCH.max(candidates.len() / BATCHES_LEFT);
+                    by.tighten(candidates, count);
+                }
+            }
+        }
+    }
+}
+
+/// Compares candidates exactly, in the order of their bounds.
+struct ByBound<'a> {
+    rows: &'a Rows,
+    query: &'a RowsQuery,
+    top: &'a mut TopK,
+    added: f32,
+    limit: usize,
+    /// Candidates that are kept before the nearest of them are compared.
+    room: usize,
+}
+
+impl ByBound<'_> {
+    /// The bound that a row must stay below to be among the nearest.
+    fn mark(&self) -> f32 {
+        let nearest = self.top.threshold();
+        nearest - self.added + FLOAT_ERROR * (nearest.abs() + self.added.abs())
+    }
+
+    /// Compares the `count` candidates of the smallest bounds, and drops those that the new mark
+    /// rules out.
+    fn tighten(&mut self, candidates: &mut Vec<Hit>, count: usize) -> f32 {
+        let count = count.min(candidates.len());
+        if count < candidates.len() {
+            candidates.select_nth_unstable_by(count, Hit::order);
+        }
+        candidates[..count].sort_unstable_by(Hit::order);
+        self.rows.rerank(self.query, &candidates[..count], self.top);
+        candidates.drain(..count);
+        let threshold = self.mark();
+        candidates.retain(|candidate| candidate.distance < threshold);
+        threshold
     }
 }
 

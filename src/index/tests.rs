@@ -166,6 +166,40 @@ fn filters_are_exact_at_every_selectivity() {
 }
 
 #[test]
+fn a_batch_answers_as_each_query_alone() {
+    let (data, queries) = clustered(11, 1000, 2 * BatchScratch::QUERIES + 3, 40);
+    let mut random = SplitMix64::new(12);
+    let mut some = Bitmap::none(1000);
+    (0..1000).filter(|_| random.below(3) == 0).for_each(|row| some.insert(row));
+    let mut few = Bitmap::none(1000);
+    (100..160).for_each(|row| few.insert(row));
+    let queries = MatrixView::new(&queries, 40).unwrap();
+    let (mut batch, mut scratch) = (BatchScratch::default(), Scratch::default());
+    for index_type in [IndexType::Flat, IndexType::ScanRabitq, IndexType::Hnsw] {
+        for precisions in if index_type == IndexType::Hnsw { &[INT8][..] } else { &[INT8, BOTH] } {
+            let index = build(index_type, &data, 40, Metric::L2, precisions);
+            for rerank in [None, Some(0), Some(30)] {
+                for allow in [None, Some(&some), Some(&few)] {
+                    let params = SearchParams { limit: 25, rerank, ..Default::default() };
+                    let together = index.search_batch(queries, &params, allow, &mut batch).unwrap();
+                    assert_eq!(together.len(), queries.rows());
+                    for (query, found) in queries.iter().zip(&together) {
+                        let alone = index.search(query, &params, allow, &mut scratch).unwrap();
+                        assert_eq!(*found, alone, "{index_type} {precisions:?} {rerank:?}");
+                    }
+                }
+            }
+        }
+    }
+    let index = build(IndexType::ScanRabitq, &data, 40, Metric::L2, INT8);
+    let nothing = MatrixView::new(&[], 40).unwrap();
+    assert_eq!(
+        index.search_batch(nothing, &SearchParams::default(), None, &mut batch).unwrap(),
+        Vec::<Vec<Hit>>::new()
+    );
+}
+
+#[test]
 fn exact_on_a_scan_equals_flat() {
     let (data, queries) = clustered(5, 900, 5, 33);
     for &metric in Metric::ALL {
@@ -174,7 +208,7 @@ fn exact_on_a_scan_equals_flat() {
             let flat = build(IndexType::Flat, &data, 33, metric, precisions);
             let params = SearchParams { exact: true, ..Default::default() };
             let queries = MatrixView::new(&queries, 33).unwrap();
-            let mut scratch = Scratch::default();
+            let mut scratch = BatchScratch::default();
             let found = scan.search_batch(queries, &params, None, &mut scratch).unwrap();
             assert_eq!(found, flat.search_batch(queries, &params, None, &mut scratch).unwrap());
         }

@@ -133,7 +133,7 @@ impl Hnsw {
             }
             ef *= WIDER;
         }
-        self.rows.search(&scratch.query, allow, &mut scratch.top)
+        self.rows.search(allow, std::slice::from_mut(scratch))
     }
 
     /// Walks, and leaves the best in `scratch.top`: nothing if the budget was too small.
