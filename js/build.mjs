@@ -1,6 +1,6 @@
 /**
- * Builds pkg/, the npm package: types by tsc, JavaScript by esbuild, the module from build/wasm/, where
- * `npm run build:wasm` leaves it.
+ * Builds pkg/, the npm package: types by tsc, JavaScript by esbuild, the modules from build/wasm/, where
+ * `npm run build:wasm` leaves them.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -15,10 +15,16 @@ const js = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(js);
 const pkg = path.join(root, "pkg");
 const wasmFolder = path.join(root, "build", "wasm");
-const wasm = path.join(wasmFolder, "elanus_bg.wasm");
+/** Modules by their name in the package. */
+const modules = {
+  "elanus.wasm": path.join(wasmFolder, "elanus_bg.wasm"),
+  "elanus-relaxed.wasm": path.join(wasmFolder, "elanus_relaxed.wasm"),
+};
 const types = path.join(root, "build", "types");
 
-if (!existsSync(wasm)) throw new Error("build/wasm/elanus_bg.wasm is missing; `npm run build:pkg` builds it first");
+for (const file of Object.values(modules)) {
+  if (!existsSync(file)) throw new Error(`${path.relative(root, file)} is missing; \`npm run build:pkg\` builds it first`);
+}
 
 const version = /^version = "(.+)"$/m.exec(readFileSync(path.join(root, "Cargo.toml"), "utf8"))[1];
 const entries = { index: "index.ts", embed: "embed/index.ts" };
@@ -58,14 +64,14 @@ const tsc = path.join(path.dirname(createRequire(import.meta.url).resolve("types
 execFileSync(process.execPath, [tsc, "-p", path.join(js, "tsconfig.json")], { stdio: "inherit" });
 copyReachableTypes(Object.values(entries).map((file) => file.replace(/\.ts$/, ".d.ts")));
 
-copyFileSync(wasm, path.join(pkg, "elanus.wasm"));
+for (const [name, file] of Object.entries(modules)) copyFileSync(file, path.join(pkg, name));
 copyFileSync(path.join(js, "README.md"), path.join(pkg, "README.md"));
 for (const licence of ["LICENSE-MIT", "LICENSE-APACHE"]) copyFileSync(path.join(root, licence), path.join(pkg, licence));
 copyFileSync(path.join(js, "src", "embed", "NOTICE"), path.join(pkg, "NOTICE"));
 writeFileSync(path.join(pkg, "package.json"), `${JSON.stringify(manifest(), null, 2)}\n`);
 
-const gz = gzipSync(readFileSync(wasm), { level: 9 }).length;
-console.log(`pkg/ is built: elanus ${version}, elanus.wasm ${kb(gz)} KB gz, index.js ${kb(gzipSync(readFileSync(path.join(pkg, "index.js"))).length)} KB gz`);
+const sizes = Object.keys(modules).map((name) => `${name} ${kb(gzipSync(readFileSync(path.join(pkg, name)), { level: 9 }).length)} KB gz`);
+console.log(`pkg/ is built: elanus ${version}, ${sizes.join(", ")}, index.js ${kb(gzipSync(readFileSync(path.join(pkg, "index.js"))).length)} KB gz`);
 
 function kb(bytes) {
   return (bytes / 1000).toFixed(1);
@@ -102,9 +108,9 @@ function manifest() {
       ".": entry("index", "index"),
       "./embed": entry("embed", "embed/index"),
       "./worker": "./worker.js",
-      "./elanus.wasm": "./elanus.wasm",
+      ...Object.fromEntries(Object.keys(modules).map((name) => [`./${name}`, `./${name}`])),
       "./package.json": "./package.json",
     },
-    files: [...readdirSync(pkg).filter((name) => name.endsWith(".js")), "elanus.wasm", "types/", "LICENSE-MIT", "LICENSE-APACHE", "NOTICE"].sort(),
+    files: [...readdirSync(pkg).filter((name) => name.endsWith(".js")), ...Object.keys(modules), "types/", "LICENSE-MIT", "LICENSE-APACHE", "NOTICE"].sort(),
   };
 }

@@ -159,6 +159,8 @@ export interface Description {
   readonly bytes: number;
   /** The card's JSON text. */
   readonly card: string;
+  /** Which instructions the module was built with. */
+  readonly simd: 'simd128' | 'relaxed-simd';
 }
 
 /** Where an index file comes from. */

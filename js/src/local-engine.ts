@@ -20,6 +20,7 @@ import { nextTask } from './host.js';
 import { asOutOfMemory, instantiate } from './instance.js';
 import { parseJson } from './json.js';
 import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink } from './load.js';
+import { simdOf } from './wasm.js';
 
 /** A batch of queries lets other events through after working this long. */
 const SLICE_MS = 8;
@@ -108,9 +109,9 @@ export class LocalEngine implements Engine, Sink {
     this.#loader = undefined;
     const handle = this.#call(() => loader.open(verify));
     this.#handle = handle;
-    const description = this.#call(() => handle.describe() as Omit<Description, 'bytes'>);
+    const description = this.#call(() => handle.describe() as Omit<Description, 'bytes' | 'simd'>);
     onProgress({ loaded: total, total, phase: 'ready' });
-    return { ...description, bytes: total };
+    return { ...description, bytes: total, simd: simdOf(this.#module) };
   }
 
   async beginBuild(count: number, dimension: number): Promise<void> {

@@ -22,19 +22,22 @@ export class Index {
   readonly card: Card;
   /** The stored fields that `outputFields` and filters can name. */
   readonly fields: readonly FieldInfo[];
+  /** The instructions of the module that was loaded. Both answer alike; `relaxed-simd` is faster, where a host has it. */
+  readonly simd: 'simd128' | 'relaxed-simd';
   /** Which thread it lives in. */
   readonly thread: 'worker' | 'main';
   readonly #engine: Engine;
   #closed = false;
 
   /** @internal */
-  constructor(engine: Engine, { count, dimension, metric, indexType, bytes }: Description, card: Card, thread: 'worker' | 'main') {
+  constructor(engine: Engine, { count, dimension, metric, indexType, bytes, simd }: Description, card: Card, thread: 'worker' | 'main') {
     this.#engine = engine;
     this.count = count;
     this.dimension = dimension;
     this.metric = metric;
     this.indexType = indexType;
     this.bytes = bytes;
+    this.simd = simd;
     this.card = card;
     this.fields = card.fields;
     this.thread = thread;

@@ -12,9 +12,10 @@ const REMEDY =
 let shared: Promise<WebAssembly.Module> | undefined;
 
 /**
- * Loads and compiles the WebAssembly module ahead of the first `open`. Optional: `open` does it otherwise, from
- * `elanus.wasm` next to this script. The module is compiled once; later calls wait for it and their source is not
- * looked at. After a failure the next call tries again.
+ * Loads and compiles the WebAssembly module ahead of the first `open`. Optional: `open` does it otherwise, from next to
+ * this script: `elanus-relaxed.wasm` where the host has relaxed SIMD, else `elanus.wasm`. They answer alike, the first
+ * faster. The module is compiled once; later calls wait for it and their source is not looked at. After a failure the
+ * next call tries again.
  *
  * @param source address, `Response` (or a promise of one), bytes, or a compiled module
  * @throws ElanusError `WASM_UNAVAILABLE` if it can't be fetched, is something else (such as a page of HTML), or this
@@ -34,7 +35,8 @@ export function compiledModule(source?: WasmSource): Promise<WebAssembly.Module>
 
 async function compile(given: WasmSource | undefined): Promise<WebAssembly.Module> {
   if (typeof WebAssembly !== 'object') throw unavailable('this host has no WebAssembly');
-  const source = (await given) ?? new URL('./elanus.wasm', import.meta.url);
+  const source = await given;
+  if (source === undefined) return compileOwn();
   if (isModule(source)) return source;
   const bytes = asBytes(source);
   if (bytes) return compileBytes(bytes, 'the bytes given to `init`');
@@ -46,7 +48,22 @@ async function compile(given: WasmSource | undefined): Promise<WebAssembly.Modul
       { details: { found: typeof source } },
     );
   }
-  const address = String(source);
+  return compileAddress(String(source));
+}
+
+/** The build for this host from beside this script: two that answer alike, one with instructions that not every host has. */
+async function compileOwn(): Promise<WebAssembly.Module> {
+  if (hasRelaxedSimd()) {
+    try {
+      return await compileAddress(new URL('./elanus-relaxed.wasm', import.meta.url).href);
+    } catch {
+      // Whoever serves one file only serves the other, which says what is wrong if that fails too.
+    }
+  }
+  return compileAddress(new URL('./elanus.wasm', import.meta.url).href);
+}
+
+async function compileAddress(address: string): Promise<WebAssembly.Module> {
   if (address.startsWith('file:')) {
     const files = nodeFiles();
     if (files) return compileBytes(await files.readFile(new URL(address)), address);
@@ -116,6 +133,21 @@ async function translate(module: Promise<WebAssembly.Module>, what: string): Pro
 function hasSimd(): boolean {
   return WebAssembly.validate(
     new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 10, 1, 8, 0, 65, 0, 253, 15, 253, 98, 11]),
+  );
+}
+
+/** The instructions that a module of ours was made with. */
+export function simdOf(module: WebAssembly.Module): 'simd128' | 'relaxed-simd' {
+  return WebAssembly.Module.customSections(module, 'simd').length > 0 ? 'relaxed-simd' : 'simd128';
+}
+
+/** Whether this host takes relaxed SIMD: the smallest module with one such look-up. */
+function hasRelaxedSimd(): boolean {
+  return WebAssembly.validate(
+    new Uint8Array([
+      0, 97, 115, 109, 1, 0, 0, 0, 1, 5, 1, 96, 0, 1, 123, 3, 2, 1, 0, 10, 15, 1, 13, 0, 65, 0, 253, 15, 65, 0, 253, 15, 253, 128, 2,
+      11,
+    ]),
   );
 }
 

@@ -1,13 +1,15 @@
-import { mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { ask, fractionIn, run } from "./command.mjs";
+import { relaxed } from "./relaxed.mjs";
 import { cliPath, npm, registrySources } from "./site.mjs";
 import { wasmEnvironment } from "./wasm-environment.mjs";
 import { withWasmTools } from "./wasm-tools.mjs";
 
 const CRATE = ["src", "Cargo.toml", "Cargo.lock", ".cargo/config.toml"];
 const CARGO_PROGRESS = { CARGO_TERM_PROGRESS_WHEN: "always", CARGO_TERM_PROGRESS_WIDTH: "60" };
-const WASM_FEATURES = [
+/** What wasm-opt is told of the modules that the compiler writes. */
+export const WASM_FEATURES = [
   "--enable-simd",
   "--enable-bulk-memory",
   "--enable-mutable-globals",
@@ -17,7 +19,7 @@ const WASM_FEATURES = [
   "--enable-sign-ext",
 ];
 
-/** build/wasm: the crate as a WebAssembly module with its JavaScript glue. */
+/** build/wasm: the crate as a WebAssembly module, the same with relaxed SIMD, and their JavaScript glue. */
 export const wasm = stamped({
   id: "wasm",
   title: "WebAssembly module (wasm-pack, wasm-opt)",
@@ -27,9 +29,9 @@ export const wasm = stamped({
   async inputs(site) {
     const env = wasmEnvironment(site, site.found.wasm, withoutPaths(site));
     return {
-      files: [...CRATE, "scripts/setup/artefacts.mjs", "node_modules/binaryen/package.json"],
+      files: [...CRATE, "scripts/setup/artefacts.mjs", "scripts/setup/relaxed.mjs", "node_modules/binaryen/package.json"],
       values: [await ask("rustc", ["-vV"], { env, cwd: site.root }), env.CARGO_ENCODED_RUSTFLAGS],
-      makes: ["build/wasm/elanus.js", "build/wasm/elanus_bg.wasm", "build/wasm/elanus.d.ts"],
+      makes: ["build/wasm/elanus.js", "build/wasm/elanus_bg.wasm", "build/wasm/elanus_relaxed.wasm", "build/wasm/elanus.d.ts"],
     };
   },
 
@@ -54,6 +56,7 @@ export const wasm = stamped({
     const optimised = `${module}.optimised`;
     await run(process.execPath, [optimiser, module, "-O3", ...WASM_FEATURES, "-o", optimised], { env, cwd: site.root, log });
     renameSync(optimised, module);
+    writeFileSync(path.join(out, "elanus_relaxed.wasm"), await relaxed(module));
   },
 });
 

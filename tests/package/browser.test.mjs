@@ -157,6 +157,46 @@ test("init takes an address, an answer, its promise, bytes or a module, and may 
   }
 });
 
+test("takes the module with relaxed SIMD where the host has it, and both answer alike", async (t) => {
+  const answers = {};
+  for (const [simd, prepare] of Object.entries({
+    "relaxed-simd": () => undefined,
+    simd128: () => elanus.init("/elanus/elanus.wasm"),
+  })) {
+    const { page, requests } = await visit(t, {});
+    await page.evaluate((text) => new Function(`return (${text})()`)(), prepare.toString());
+    answers[simd] = await page.evaluate(async (vectors) => {
+      const index = await elanus.open("/index.elanus", { thread: "main" });
+      const found = await index.search(vectors.map((vector) => Float32Array.from(vector)), { limit: 50 });
+      return { simd: index.simd, hits: found.map((hits) => hits.map(({ row, distance }) => [row, distance])) };
+    }, vectors.slice(0, 20).map((vector) => Array.from(vector)));
+    assert.equal(answers[simd].simd, simd);
+    const fetched = requests.filter((address) => address.endsWith(".wasm"));
+    assert.deepEqual(fetched, [simd === "simd128" ? "/elanus/elanus.wasm" : "/elanus/elanus-relaxed.wasm"]);
+  }
+  // Bit for bit: distances went over as numbers.
+  assert.deepEqual(answers["relaxed-simd"].hits, answers.simd128.hits);
+});
+
+test("a host without relaxed SIMD, and a site that has one file only, get the other module", async (t) => {
+  const without = await visit(t, {});
+  await without.page.evaluate(() => {
+    const validate = WebAssembly.validate;
+    WebAssembly.validate = (bytes) => !bytes.join().includes("253,128,2") && validate(bytes);
+  });
+  assert.deepEqual(await without.page.evaluate(attempt, { query: plainQuery }), { thread: "worker", rows: expected });
+  assert.deepEqual(without.requests.filter((address) => address.endsWith(".wasm")), ["/elanus/elanus.wasm"]);
+
+  const alone = await visit(t, {
+    handle(request, response) {
+      if (!request.url.endsWith("/elanus-relaxed.wasm")) return false;
+      response.writeHead(404).end();
+      return true;
+    },
+  });
+  assert.deepEqual(await alone.page.evaluate(attempt, { query: plainQuery }), { thread: "worker", rows: expected });
+});
+
 test("what is served in place of the module is named, and a later init mends it", async (t) => {
   const cases = {
     "HTML with its own type": [200, "text/html", "<!DOCTYPE html><p>app", /page of HTML.*init\(url\)/s],
@@ -169,7 +209,7 @@ test("what is served in place of the module is named, and a later init mends it"
   for (const [name, [status, type, body, text]] of Object.entries(cases)) {
     const { page } = await visit(t, {
       handle(request, response) {
-        if (!request.url.endsWith("/elanus.wasm")) return false;
+        if (!request.url.endsWith(".wasm")) return false;
         response.writeHead(status, { "content-type": type }).end(body);
         return true;
       },

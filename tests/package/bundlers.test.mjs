@@ -71,7 +71,7 @@ test("Vite, build, under any path", async (t) => {
   const out = path.join(folder, "vite-out");
   await vite.build({ root: folder, base: "./", logLevel: "error", build: { outDir: out } });
   const files = sizes(t, out);
-  assert.equal(files.filter((name) => name.endsWith(".wasm")).length, 1);
+  assert.equal(files.filter((name) => name.endsWith(".wasm")).length, 2);
   const { origin } = await serve(t, { "/deep/path/": out }, { headers: { ...CSP, "content-security-policy": `${CSP["content-security-policy"]}; img-src data:` } });
   assert.deepEqual(await check(t, `${origin}/deep/path/`), []);
 });
@@ -87,7 +87,7 @@ test("webpack, production", async (t) => {
   assert.deepEqual([errors, warnings].flat(), []);
   writeFileSync(path.join(out, "index.html"), html("main.js"));
   const files = sizes(t, out);
-  assert.equal(files.filter((name) => name.endsWith(".wasm")).length, 1);
+  assert.equal(files.filter((name) => name.endsWith(".wasm")).length, 2);
   const { origin } = await serve(t, { "/app/": out, "/app/index.elanus": path.join(folder, "public", "index.elanus") }, {
     headers: { "content-security-policy": `${CSP["content-security-policy"]}; img-src data:` },
   });
@@ -115,7 +115,7 @@ test("esbuild, with a file loader for the module", async (t) => {
   assert.deepEqual(complaints.filter((text) => !text.includes("404")), []);
 });
 
-test("esbuild, with worker.js and elanus.wasm copied next to the bundle", async (t) => {
+test("esbuild, with worker.js and the modules copied next to the bundle", async (t) => {
   const out = path.join(folder, "esbuild-copied");
   await esbuild.build({ entryPoints: [path.join(folder, "main.js")], bundle: true, format: "esm", outdir: out, logLevel: "silent" });
   writeFileSync(path.join(out, "index.html"), html("main.js"));
@@ -127,6 +127,7 @@ test("esbuild, with worker.js and elanus.wasm copied next to the bundle", async 
       "/index.elanus": path.join(folder, "public", "index.elanus"),
       "/worker.js": path.join(installed, "worker.js"),
       "/elanus.wasm": path.join(installed, "elanus.wasm"),
+      "/elanus-relaxed.wasm": path.join(installed, "elanus-relaxed.wasm"),
     },
     { headers: { "content-security-policy": `${CSP["content-security-policy"]}; img-src data:` } },
   );
