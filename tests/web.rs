@@ -16,7 +16,8 @@ wasm_bindgen_test_configure!(run_in_browser);
 
 const ROWS: usize = 300;
 const DIMENSION: usize = 20;
-const TYPES: [IndexType; 3] = [IndexType::Flat, IndexType::ScanRabitq, IndexType::Hnsw];
+const TYPES: [IndexType; 5] =
+    [IndexType::Flat, IndexType::ScanRabitq, IndexType::Hnsw, IndexType::IvfSq8, IndexType::IvfRabitq];
 
 fn vectors(rows: usize, seed: u64) -> Vec<f32> {
     let mut random = SplitMix64::new(seed);
@@ -106,8 +107,15 @@ fn searches_answer_what_the_core_answers() {
                 ("{\"limit\":7}", Request { limit: 7, ..Request::new(&[]) }),
                 ("{\"limit\":5,\"exact\":true}", Request { limit: 5, exact: true, ..Request::new(&[]) }),
                 (
-                    "{\"limit\":9,\"filter\":\"row < 40\",\"rerank\":50,\"ef\":60}",
-                    Request { limit: 9, filter: Some("row < 40"), rerank: Some(50), ef: Some(60), ..Request::new(&[]) },
+                    "{\"limit\":9,\"filter\":\"row < 40\",\"rerank\":50,\"ef\":60,\"nprobe\":2}",
+                    Request {
+                        limit: 9,
+                        filter: Some("row < 40"),
+                        rerank: Some(50),
+                        ef: Some(60),
+                        nprobe: Some(2),
+                        ..Request::new(&[])
+                    },
                 ),
             ] {
                 prepare(&mut handle, options).unwrap();
@@ -136,6 +144,9 @@ fn a_description_is_a_plain_object() {
     assert_eq!(text(&description, "indexType"), "HNSW");
     assert_eq!(text(&description, "card"), "{\"name\":\"a test\"}");
     assert_eq!(handle.dimension() as usize, DIMENSION);
+    let lists = open(&file(IndexType::IvfFlat, Metric::Ip, PrimaryKeys::RowNumbers)).describe().unwrap();
+    let lists = Reflect::get(&lists, &"lists".into()).unwrap();
+    assert_eq!(Object::keys(lists.unchecked_ref::<Object>()).join(","), "count,least,median,most");
 }
 
 #[wasm_bindgen_test]

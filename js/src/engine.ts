@@ -76,6 +76,8 @@ export interface SearchOptions {
   rerank?: number;
   /** Breadth of an HNSW walk: 1 to 65,536. More finds more and takes longer. */
   ef?: number;
+  /** IVF: how many lists are looked into, 1 to 65,536. More finds more and takes longer. */
+  nprobe?: number;
   /** Abandons the search; its promise is then rejected with `signal.reason`. */
   signal?: AbortSignal;
   /** The model that embedded the query, or the embedder itself; another one than the index's is refused. */
@@ -86,7 +88,7 @@ export interface SearchOptions {
 export interface IteratorOptions
   extends Pick<
     SearchOptions,
-    'filter' | 'outputFields' | 'recall' | 'exact' | 'radius' | 'rangeFilter' | 'rerank' | 'ef' | 'signal' | 'model'
+    'filter' | 'outputFields' | 'recall' | 'exact' | 'radius' | 'rangeFilter' | 'rerank' | 'ef' | 'nprobe' | 'signal' | 'model'
   > {
   /** How many hits come at once: 1 to 16,384. Default 1,000. */
   batchSize?: number;
@@ -146,8 +148,20 @@ export interface SearchPlan {
   readonly exact: boolean;
   readonly rerank: number | undefined;
   readonly ef: number | undefined;
+  readonly nprobe: number | undefined;
   /** `undefined`: none. `'*'`: all. */
   readonly outputFields: readonly string[] | '*' | undefined;
+}
+
+/** How an index is searched. */
+export type IndexType = 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'HNSW_SQ8' | 'IVF_FLAT' | 'IVF_SQ8' | 'IVF_RABITQ';
+
+/** The lists that rows of an IVF index lie in: how many there are, and how many rows the least, the middle and the largest have. */
+export interface Lists {
+  readonly count: number;
+  readonly least: number;
+  readonly median: number;
+  readonly most: number;
 }
 
 /** What a file says of itself, as the core reads it. */
@@ -155,7 +169,8 @@ export interface Description {
   readonly count: number;
   readonly dimension: number;
   readonly metric: 'L2' | 'IP' | 'COSINE';
-  readonly indexType: 'FLAT' | 'SCAN_RABITQ' | 'HNSW';
+  readonly indexType: IndexType;
+  readonly lists?: Lists;
   readonly bytes: number;
   /** The card's JSON text. */
   readonly card: string;

@@ -23,7 +23,7 @@ export function knownOnly<T extends object>(given: T | undefined, names: readonl
   return given;
 }
 
-const WHAT_IS_FOUND = ['filter', 'outputFields', 'recall', 'exact', 'radius', 'rangeFilter', 'rerank', 'ef', 'signal', 'model'] as const;
+const WHAT_IS_FOUND = ['filter', 'outputFields', 'recall', 'exact', 'radius', 'rangeFilter', 'rerank', 'ef', 'nprobe', 'signal', 'model'] as const;
 const SEARCH_OPTIONS = ['limit', 'offset', 'groupByField', 'groupSize', 'strictGroupSize', ...WHAT_IS_FOUND] as const;
 const ITERATOR_OPTIONS = ['batchSize', 'limit', ...WHAT_IS_FOUND] as const;
 const DEFAULT_BATCH = 1000;
@@ -85,18 +85,25 @@ function planned(
     exact: flag(o.exact, 'exact') ?? false,
     rerank: whole(o.rerank, 'rerank', 0, 1_000_000),
     ef: whole(o.ef, 'ef', 1, 65_536),
+    nprobe: whole(o.nprobe, 'nprobe', 1, 65_536),
     outputFields: checkFields(o.outputFields, card),
   };
   return { plan, signal: checkSignal(o.signal), model: checkModelShape(o.model) };
 }
 
-function share({ recall, exact, rerank, ef }: Pick<SearchOptions, 'recall' | 'exact' | 'rerank' | 'ef'>): number | undefined {
+function share({
+  recall,
+  exact,
+  rerank,
+  ef,
+  nprobe,
+}: Pick<SearchOptions, 'recall' | 'exact' | 'rerank' | 'ef' | 'nprobe'>): number | undefined {
   if (recall === undefined) return undefined;
   if (typeof recall !== 'number' || !(recall > 0 && recall <= 1)) {
     throw invalid(`recall must be a number more than 0 and at most 1, not ${describe(recall)}`);
   }
-  if (exact || rerank !== undefined || ef !== undefined) {
-    throw invalid('recall chooses exact, rerank and ef by itself; leave them out');
+  if (exact || rerank !== undefined || ef !== undefined || nprobe !== undefined) {
+    throw invalid('recall chooses exact, rerank, ef and nprobe by itself; leave them out');
   }
   return recall;
 }

@@ -1,6 +1,6 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Card, checkModel, type FieldInfo } from './card.js';
-import type { Description, Engine, Entity, Hit, IteratorOptions, Key, MemoryUsage, SearchOptions } from './engine.js';
+import type { Description, Engine, Entity, Hit, IndexType, IteratorOptions, Key, Lists, MemoryUsage, SearchOptions } from './engine.js';
 import { ElanusError } from './errors.js';
 import { checkFields, checkKeys, flatten, isBatch, knownOnly, planIteration, planSearch, type Vector } from './options.js';
 
@@ -15,7 +15,9 @@ export class Index {
   readonly dimension: number;
   /** `COSINE` and `IP`: larger distances are nearer; `L2`: squared, smaller are nearer. */
   readonly metric: 'L2' | 'IP' | 'COSINE';
-  readonly indexType: 'FLAT' | 'SCAN_RABITQ' | 'HNSW';
+  readonly indexType: IndexType;
+  /** The lists that the rows of an IVF index lie in. */
+  readonly lists: Lists | undefined;
   /** Bytes of the index file. */
   readonly bytes: number;
   /** What the file says of itself: its name, its model, how it was built. */
@@ -30,12 +32,13 @@ export class Index {
   #closed = false;
 
   /** @internal */
-  constructor(engine: Engine, { count, dimension, metric, indexType, bytes, simd }: Description, card: Card, thread: 'worker' | 'main') {
+  constructor(engine: Engine, { count, dimension, metric, indexType, lists, bytes, simd }: Description, card: Card, thread: 'worker' | 'main') {
     this.#engine = engine;
     this.count = count;
     this.dimension = dimension;
     this.metric = metric;
     this.indexType = indexType;
+    this.lists = lists;
     this.bytes = bytes;
     this.simd = simd;
     this.card = card;

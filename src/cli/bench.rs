@@ -8,7 +8,7 @@ use crate::{load, queries};
 use elanus::distance;
 use elanus::filter;
 use elanus::format::Kind;
-use elanus::index::{SearchParams, normalise_rows};
+use elanus::index::{Lists, SearchParams, normalise_rows};
 use elanus::segment::{MAX_LIMIT, Request, Scratch, Sealed};
 use elanus::words::{Bitmap, IndexType, Metric};
 use indicatif::HumanCount;
@@ -66,6 +66,9 @@ pub struct Args {
     /// Recall targets to try, if the file has a calibration that reaches them.
     #[arg(long, value_delimiter = ',', default_values_t = [0.9, 0.95, 0.99])]
     recall: Vec<f32>,
+    /// IVF: numbers of lists to look into to try.
+    #[arg(long, value_delimiter = ',', default_values_t = [8, 16, 32, 64, 128, 256])]
+    nprobe: Vec<usize>,
 
     /// Exit with 1 if no setting reaches this recall.
     #[arg(long)]
@@ -80,6 +83,7 @@ struct Setting {
     ef: Option<usize>,
     /// What the calibration is asked for.
     recall: Option<f32>,
+    nprobe: Option<usize>,
 }
 
 impl Setting {
@@ -87,10 +91,11 @@ impl Setting {
         if let Some(recall) = self.recall {
             return format!("recall {recall}");
         }
-        match (self.exact, self.rerank, self.ef) {
+        match (self.exact, self.rerank, self.ef, self.nprobe) {
             (true, ..) => "exact".into(),
-            (_, Some(rerank), _) => format!("rerank {rerank}"),
-            (_, _, Some(ef)) => format!("ef {ef}"),
+            (_, Some(rerank), ..) => format!("rerank {rerank}"),
+            (_, _, Some(ef), _) => format!("ef {ef}"),
+            (.., Some(nprobe)) => format!("nprobe {nprobe}"),
             _ => "default".into(),
         }
     }
@@ -123,6 +128,7 @@ impl Run {
             "rerank": self.setting.rerank,
             "ef": self.setting.ef,
             "recall_target": self.setting.recall,
+            "nprobe": self.setting.nprobe,
             "recall": self.recall,
             "p50_us": self.percentile(0.50),
             "p95_us": self.percentile(0.95),
@@ -183,12 +189,20 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
 }
 
 fn settings(args: &Args, sealed: &Sealed) -> Vec<Setting> {
+    let lists = sealed.index().lists().map_or(0, Lists::count);
     let mut settings = match sealed.header().index_type {
         IndexType::Flat => vec![],
         IndexType::ScanRabitq => std::iter::once(Setting::default())
             .chain(args.rerank.iter().map(|&n| Setting { rerank: Some(n), ..Setting::default() }))
             .collect(),
-        IndexType::Hnsw => args.ef.iter().map(|&n| Setting { ef: Some(n), ..Setting::default() }).collect(),
+        IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfRabitq => std::iter::once(Setting::default())
+            .chain(
+                args.nprobe.iter().filter(|&&n| n <= lists).map(|&n| Setting { nprobe: Some(n), ..Setting::default() }),
+            )
+            .collect(),
+        IndexType::Hnsw | IndexType::HnswSq8 => {
+            args.ef.iter().map(|&n| Setting { ef: Some(n), ..Setting::default() }).collect()
+        }
     };
     if let Some(calibration) = sealed.calibration() {
         let params = || SearchParams { limit: args.limit, ..SearchParams::default() };
@@ -207,6 +221,7 @@ fn request<'a>(args: &'a Args, setting: Setting, query: &'a [f32]) -> Request<'a
         exact: setting.exact,
         rerank: setting.rerank,
         ef: setting.ef,
+        nprobe: setting.nprobe,
         ..Request::new(query)
     }
 }
@@ -288,7 +303,7 @@ fn nearest(
         let own = sealed.search(&Request { limit, ..request(args, setting, query) }, &mut scratch);
         let own = own.map_err(|e| Failure::from(e).at(format!("query {i}")))?;
         let distances = match originals {
-            Some(originals) => distances(originals, query, sealed.header().metric, allowed.as_ref()),
+            Some(originals) => distances(sealed, originals, query, allowed.as_ref())?,
             None => own.iter().map(|hit| (hit.distance, hit.row)).collect(),
         };
         truth.push(Truth::new(distances, args.limit));
@@ -316,18 +331,18 @@ fn read_originals(path: &std::path::Path, sealed: &Sealed, progress: Progress) -
     Ok(vectors)
 }
 
-/// Internal distances of all allowed rows. The query's length only scales those of COSINE.
-fn distances(vectors: &Vectors, query: &[f32], metric: Metric, allowed: Option<&Bitmap>) -> Vec<(f32, u32)> {
+/// Internal distances of all allowed rows of the file, by the vectors that they were built from. The
+/// query's length only scales those of COSINE.
+fn distances(sealed: &Sealed, vectors: &Vectors, query: &[f32], allowed: Option<&Bitmap>) -> Result<Vec<(f32, u32)>> {
+    let metric = sealed.header().metric;
     let of = |row: &[f32]| match metric {
         Metric::L2 => distance::l2(query, row),
         Metric::Ip | Metric::Cosine => -distance::dot(query, row),
     };
-    vectors
-        .data
-        .chunks_exact(vectors.dimension)
-        .enumerate()
-        .filter(|&(row, _)| allowed.is_none_or(|allowed| allowed.contains(row)))
-        .map(|(row, vector)| (of(vector), row as u32))
+    let vectors = vectors.view()?;
+    (0..sealed.header().count)
+        .filter(|&row| allowed.is_none_or(|allowed| allowed.contains(row as usize)))
+        .map(|row| Ok((of(vectors.row(sealed.given(row)? as usize)), row)))
         .collect()
 }
 

@@ -68,8 +68,10 @@ pub struct Args {
     #[arg(long, default_value = "COSINE", value_parser = Metric::parse)]
     metric: Metric,
 
-    /// FLAT (exact), SCAN_RABITQ (1-bit codes, reranked), HNSW (a graph), or AUTOINDEX, which chooses
-    /// type and rows by size, dimension, metric and --max-bytes-per-vector, and says why.
+    /// FLAT (exact), SCAN_RABITQ (1-bit codes, reranked) or HNSW (a graph); for many vectors IVF_RABITQ,
+    /// IVF_FLAT or IVF_SQ8 (in lists, of which a search looks into some); HNSW_SQ8 (a graph over int8);
+    /// or AUTOINDEX, which chooses type and rows by size, dimension, metric and
+    /// --max-bytes-per-vector, and says why.
     #[arg(long, default_value = "SCAN_RABITQ", value_parser = parse_index_type)]
     index_type: Wanted,
 
@@ -78,7 +80,7 @@ pub struct Args {
     max_bytes_per_vector: Option<usize>,
 
     /// What rows are stored as for exact distances: int8, f32, both (int8,f32) or none. Default: f32
-    /// for FLAT, else int8.
+    /// for FLAT and IVF_FLAT, else int8.
     #[arg(long, value_parser = parse_precisions)]
     rerank: Option<Precisions>,
 
@@ -91,6 +93,9 @@ pub struct Args {
     /// vectors takes a few seconds longer.
     #[arg(long, default_value_t = 200)]
     calibrate: usize,
+    /// IVF: how many lists the vectors are parted into. Default: 1.5 times the root of their number.
+    #[arg(long)]
+    nlist: Option<usize>,
 
     /// Seed of every random choice.
     #[arg(long, default_value_t = 42)]
@@ -204,11 +209,17 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         "rerank": &rerank,
         "seed": args.seed,
     });
-    if index_type == IndexType::Hnsw {
+    if matches!(index_type, IndexType::Hnsw | IndexType::HnswSq8) {
         build_card["ef_construction"] = args.ef_construction.into();
     }
     if let Some(reason) = &reason {
         build_card["autoindex"] = reason.as_str().into();
+    }
+    if let Some(nlist) = args.nlist {
+        if !index_type.has_lists() {
+            return Err(Failure::usage(format!("--nlist is for indexes of lists; {index_type} has none")));
+        }
+        build_card["nlist"] = nlist.into();
     }
     let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
 
@@ -222,6 +233,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 precisions,
                 ef_construction: args.ef_construction,
                 calibration_queries: args.calibrate,
+                nlist: args.nlist,
                 seed: args.seed,
             },
             keys: metadata.keys,

@@ -4,8 +4,8 @@ use crate::failure::{Failure, Result};
 use crate::output::Output;
 use elanus::foreign::{self, Foreign};
 use elanus::format::{FORMAT_VERSION, Kind, Layout};
-use elanus::index::Calibration;
 use elanus::index::calibration::Curve;
+use elanus::index::{Calibration, Lists};
 use elanus::segment::MAX_CARD_BYTES;
 use elanus::words::{AlignedBuffer, Blob};
 use indicatif::{HumanBytes, HumanCount};
@@ -19,8 +19,8 @@ Examples:
   elanus info words.elanus
   elanus info words.elanus --json | jq .card.model
 
-Reads the header, the section table and the card, however large the file is. `elanus verify` reads the rest.
-A Faiss file is read whole and checked.";
+Reads the header, the section table, the card and the list directory, however large the file is. `elanus verify` reads
+the rest. A Faiss file is read whole and checked.";
 
 /// Show what an index file holds.
 #[derive(Debug, clap::Args)]
@@ -56,11 +56,23 @@ pub fn run(args: &Args, output: &mut Output) -> Result<()> {
     };
     let card = section(Kind::CARD, MAX_CARD_BYTES)?;
     let card = card.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or(Value::Null);
+    let directory = match layout.header.index_type.has_lists() {
+        true => section(Kind::DIRECTORY, Lists::MAX_DIRECTORY_BYTES)?,
+        false => None,
+    };
+    let lists = directory.map(|bytes| Lists::open(&bytes, layout.header.count as usize)).transpose().map_err(named)?;
     let calibration = match section(Kind::CALIBRATION, Calibration::MAX_BYTES)? {
         Some(bytes) => Some(Calibration::open(&Blob::copy_of(&bytes)?).map_err(named)?),
         None => None,
     };
-    output.either(|| text(args, &layout, &card, calibration.as_ref()), || value(&layout, &card, calibration.as_ref()))
+    let parts = Parts { lists, calibration };
+    output.either(|| text(args, &layout, &card, &parts), || value(&layout, &card, &parts))
+}
+
+/// What is small enough to be read beside the header.
+struct Parts {
+    lists: Option<Lists>,
+    calibration: Option<Calibration>,
 }
 
 fn foreign_value(index: &Foreign, length: u64) -> Value {
@@ -87,7 +99,7 @@ fn foreign_text(args: &Args, index: &Foreign, length: u64) -> String {
     )
 }
 
-fn value(layout: &Layout, card: &Value, calibration: Option<&Calibration>) -> Value {
+fn value(layout: &Layout, card: &Value, Parts { lists, calibration }: &Parts) -> Value {
     let header = &layout.header;
     let section = |e: &elanus::format::Entry| {
         json!({
@@ -98,6 +110,10 @@ fn value(layout: &Layout, card: &Value, calibration: Option<&Calibration>) -> Va
             "checksum": format!("{:016x}", e.checksum),
         })
     };
+    let lists = lists.as_ref().map(|lists| {
+        let [least, median, most] = lists.sizes();
+        json!({ "count": lists.count(), "least": least, "median": median, "most": most })
+    });
     json!({
         "format_version": FORMAT_VERSION,
         "bytes": layout.file_bytes,
@@ -105,10 +121,11 @@ fn value(layout: &Layout, card: &Value, calibration: Option<&Calibration>) -> Va
         "dimension": header.dimension,
         "metric": header.metric.name(),
         "index_type": header.index_type.name(),
+        "lists": lists,
         "seed": header.seed,
         "checksum": format!("{:016x}", layout.checksum),
         "sections": layout.entries.iter().map(section).collect::<Vec<_>>(),
-        "calibration": calibration.map(|c| json!({
+        "calibration": calibration.as_ref().map(|c| json!({
             "parameter": c.knob.name(),
             "queries": c.queries,
             "curves": c.curves.iter().map(|curve| json!({
@@ -124,7 +141,7 @@ fn value(layout: &Layout, card: &Value, calibration: Option<&Calibration>) -> Va
     })
 }
 
-fn text(args: &Args, layout: &Layout, card: &Value, calibration: Option<&Calibration>) -> String {
+fn text(args: &Args, layout: &Layout, card: &Value, Parts { lists, calibration }: &Parts) -> String {
     let header = &layout.header;
     let mut text = format!(
         "{}: {} vectors of {} dimensions, {}, {}\n  {}, format version {FORMAT_VERSION}, seed {}, checksum {:016x}\n",
@@ -153,10 +170,17 @@ fn text(args: &Args, layout: &Layout, card: &Value, calibration: Option<&Calibra
         let uses: Vec<_> = uses.iter().filter(|(name, _)| field[name] == true).map(|(_, what)| *what).collect();
         line("field", format!("{} {} ({})", plain(&field["name"]), plain(&field["type"]), uses.join(", ")));
     }
-    for Curve { limit, exact, points } in calibration.into_iter().flat_map(|c| &c.curves) {
-        let knob = calibration.map_or("", |c| c.knob.name());
+    if let Some(lists) = lists {
+        let [least, median, most] = lists.sizes().map(|rows| HumanCount(rows as u64));
+        let count = HumanCount(lists.count() as u64);
+        line("lists", format!("{count}, of {least} to {most} rows, {median} in the middle"));
+    }
+    for Curve { limit, exact, points } in calibration.iter().flat_map(|c| &c.curves) {
+        let knob = calibration.as_ref().map_or("", |c| c.knob.name());
         let shown: Vec<String> = (points.iter())
-            .map(|&(setting, recall)| format!("{} {recall:.4}", calibration.map_or(0.0, |c| c.knob.value(setting))))
+            .map(|&(setting, recall)| {
+                format!("{} {recall:.4}", calibration.as_ref().map_or(0.0, |c| c.knob.value(setting)))
+            })
             .collect();
         line("recall", format!("at {limit} hits, by {knob}: {}, exact {exact:.4}", shown.join(", ")));
     }

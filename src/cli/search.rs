@@ -79,13 +79,17 @@ pub struct Args {
     #[arg(long)]
     exact: bool,
 
-    /// SCAN_RABITQ: compare so many candidates exactly.
+    /// SCAN_RABITQ, IVF_RABITQ: compare so many candidates exactly.
     #[arg(long)]
     rerank: Option<usize>,
 
     /// HNSW: keep so many candidates while walking.
     #[arg(long)]
     ef: Option<usize>,
+
+    /// IVF: look into so many lists.
+    #[arg(long)]
+    nprobe: Option<usize>,
 }
 
 pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
@@ -110,6 +114,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             exact: args.exact,
             rerank: args.rerank,
             ef: args.ef,
+            nprobe: args.nprobe,
             ..Request::new(query)
         };
         let place = |e| if queries.len() > 1 { Failure::from(e).at(format!("query {i}")) } else { Failure::from(e) };
@@ -124,7 +129,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         let mut found = Vec::with_capacity(hits.len());
         for (hit, fields) in hits.iter().zip(fields) {
             let distance = sealed.header().metric.to_public(hit.distance);
-            found.push((sealed.key(hit.row)?, distance, hit.row, fields));
+            found.push((sealed.key(hit.row)?, distance, sealed.given(hit.row)?, fields));
         }
         if output.is_json() {
             let hits: Vec<Value> = found.into_iter().map(|hit| hit_json(hit, !args.output_fields.is_empty())).collect();

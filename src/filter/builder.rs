@@ -50,6 +50,12 @@ impl Bits {
         self.words[self.len / 64] |= u64::from(bit) << (self.len % 64);
         self.len += 1;
     }
+
+    fn reordered(&self, order: &[u32]) -> Bits {
+        let mut bits = Bits::default();
+        order.iter().for_each(|&row| bits.push(self.words[row as usize / 64] >> (row % 64) & 1 == 1));
+        bits
+    }
 }
 
 fn invalid(message: String) -> Error {
@@ -103,17 +109,31 @@ impl ColumnsBuilder {
         self.columns[column].push(value)
     }
 
-    /// The section for `rows` rows.
+    /// Refuses another number of values than `rows` for any field.
     ///
     /// # Errors
-    /// `INVALID_INPUT` if a field was given another number of values.
-    pub fn finish(self, rows: usize) -> Result<Vec<u8>> {
+    /// `INVALID_INPUT`.
+    pub fn check(&self, rows: usize) -> Result<()> {
         if let Some(column) = self.columns.iter().find(|c| c.rows != rows) {
             return Err(invalid(format!(
                 "field {:?} has {} values for {rows} rows; give every row a value or null",
                 column.name, column.rows
             )));
         }
+        Ok(())
+    }
+
+    /// The rows in another order: the first is now row `order[0]`.
+    pub fn reordered(self, order: &[u32]) -> Self {
+        ColumnsBuilder { columns: self.columns.into_iter().map(|column| column.reordered(order)).collect() }
+    }
+
+    /// The section for `rows` rows.
+    ///
+    /// # Errors
+    /// Those of [`Self::check`].
+    pub fn finish(self, rows: usize) -> Result<Vec<u8>> {
+        self.check(rows)?;
         let mut section = vec![0; HEAD + ENTRY * self.columns.len()];
         section[..4].copy_from_slice(&(self.columns.len() as u32).to_le_bytes());
         section[8..16].copy_from_slice(&(rows as u64).to_le_bytes());
@@ -172,6 +192,22 @@ impl Growing {
         self.validity.push(given);
         self.rows += 1;
         Ok(())
+    }
+
+    fn reordered(self, order: &[u32]) -> Self {
+        fn pick<T: Copy>(values: &[T], order: &[u32]) -> Vec<T> {
+            order.iter().map(|&row| values[row as usize]).collect()
+        }
+        Growing {
+            validity: self.validity.reordered(order),
+            values: match self.values {
+                Values::Bool(bits) => Values::Bool(bits.reordered(order)),
+                Values::Int64(values) => Values::Int64(pick(&values, order)),
+                Values::Double(values) => Values::Double(pick(&values, order)),
+                Values::VarChar { codes, known, bytes } => Values::VarChar { codes: pick(&codes, order), known, bytes },
+            },
+            ..self
+        }
     }
 
     fn write(self, section: &mut Vec<u8>) -> [u8; ENTRY] {

@@ -187,7 +187,7 @@ mod tests {
             (32, &[0], Code::CorruptFile),
             (32, &[1, 128], Code::CorruptFile),
             (36, &[3], Code::UnsupportedFormat),
-            (37, &[3], Code::UnsupportedFormat),
+            (37, &[200], Code::UnsupportedFormat),
             (38, &[1], Code::UnsupportedFormat),
             (39, &[1], Code::UnsupportedFormat),
             (48, &[65], Code::CorruptFile),

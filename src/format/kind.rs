@@ -30,6 +30,8 @@ impl Kind {
     pub const GRAPH: Kind = Kind(11);
     /// Which parameter reaches which recall.
     pub const CALIBRATION: Kind = Kind(23);
+    /// Which row was given as which, where rows lie in the order of lists.
+    pub const ORDER: Kind = Kind(12);
 
     const NAMES: &[(Kind, &'static str)] = &[
         (Kind::CARD, "card"),
@@ -44,6 +46,7 @@ impl Kind {
         (Kind::FIELDS, "fields"),
         (Kind::GRAPH, "graph"),
         (Kind::CALIBRATION, "calibration"),
+        (Kind::ORDER, "order"),
     ];
 
     /// The name that messages and `elanus info` use; `None` for a code that this version doesn't know.

@@ -4,7 +4,7 @@ use super::params::{BuildParams, Progress};
 use super::query;
 use super::rows::{self, Rows};
 use super::sections::{Built, Sections, Shape};
-use crate::words::{Blob, Error, MatrixView, Result};
+use crate::words::{Blob, IndexType, MatrixView, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// A `FLAT` index.
@@ -19,14 +19,12 @@ impl Flat {
     /// # Errors
     /// `INVALID_INPUT` if a row can't be used; `INVALID_ARGUMENT` if no precision is asked for.
     pub fn build<'a>(rows: MatrixView<'a>, params: &BuildParams, progress: Progress<'_>) -> Result<Built<'a>> {
-        if params.precisions.is_empty() {
-            return Err(Error::argument("a FLAT index is its rows: ask for int8 or f32, or both"));
-        }
+        rows::check_precisions(IndexType::Flat, &params.precisions)?;
         let stored = query::stored_form(rows, params.metric)?;
         let (steps, done) = (rows.rows() * params.precisions.len(), AtomicUsize::new(0));
         let mut sections = Sections::default();
         let done = |n| progress(done.fetch_add(n, Ordering::Relaxed) + n, steps);
-        rows::build(stored, rows.dimension(), params, &mut sections, &done)?;
+        rows::build(stored, rows.dimension(), None, params, &mut sections, &done)?;
         Ok(sections)
     }
 

@@ -6,7 +6,13 @@
 pub mod calibration;
 pub mod flat;
 pub mod hnsw;
+pub mod ivf;
+pub mod lists;
+#[cfg(test)]
+mod lists_tests;
 pub mod params;
+mod partition;
+mod passes;
 mod query;
 pub mod rows;
 pub mod scan;
@@ -17,6 +23,8 @@ mod tests;
 pub use calibration::Calibration;
 pub use flat::Flat;
 pub use hnsw::Hnsw;
+pub use ivf::Ivf;
+pub use lists::Lists;
 pub use params::{BuildParams, Progress, SearchParams};
 pub use query::normalise_rows;
 pub use rows::Rows;
@@ -30,8 +38,10 @@ use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result, TopK
 pub enum Index {
     /// Exact.
     Flat(Flat),
-    /// 1-bit codes in order, the best reranked.
+    /// 1-bit codes in order, in lists or not, the best reranked.
     Scan(Scan),
+    /// Rows in lists.
+    Ivf(Ivf),
     /// A graph that is walked.
     Hnsw(Hnsw),
 }
@@ -42,6 +52,7 @@ pub struct Scratch {
     pub(crate) query: rows::RowsQuery,
     pub(crate) top: TopK,
     pub(crate) scan: scan::ScanScratch,
+    pub(crate) ivf: ivf::IvfScratch,
     pub(crate) walk: hnsw::WalkScratch,
 }
 
@@ -51,6 +62,7 @@ impl Default for Scratch {
             query: rows::RowsQuery::default(),
             top: TopK::new(0, 0),
             scan: scan::ScanScratch::default(),
+            ivf: ivf::IvfScratch::default(),
             walk: hnsw::WalkScratch::default(),
         }
     }
@@ -90,10 +102,12 @@ impl Index {
     ) -> Result<Built<'a>> {
         let mut sections = match index_type {
             IndexType::Flat => Flat::build(rows, params, progress)?,
-            IndexType::ScanRabitq => Scan::build(rows, params, progress)?,
-            IndexType::Hnsw => Hnsw::build(rows, params, progress)?,
+            IndexType::ScanRabitq | IndexType::IvfRabitq => Scan::build(index_type, rows, params, progress)?,
+            IndexType::IvfFlat | IndexType::IvfSq8 => Ivf::build(index_type, rows, params, progress)?,
+            IndexType::Hnsw | IndexType::HnswSq8 => Hnsw::build(index_type, rows, params, progress)?,
         };
-        if params.calibration_queries > 0 {
+        // Searches of lists have no parameter that a recall could be turned into yet.
+        if params.calibration_queries > 0 && !index_type.has_lists() {
             let shape = Shape { index_type, metric: params.metric, count: rows.rows(), dimension: rows.dimension() };
             let index = Index::open(&shape, &sections.to_blobs()?)?;
             let stored = query::stored_form(rows, params.metric)?;
@@ -111,8 +125,9 @@ impl Index {
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
         match shape.index_type {
             IndexType::Flat => Flat::open(shape, sections).map(Index::Flat),
-            IndexType::ScanRabitq => Scan::open(shape, sections).map(Index::Scan),
-            IndexType::Hnsw => Hnsw::open(shape, sections).map(Index::Hnsw),
+            IndexType::ScanRabitq | IndexType::IvfRabitq => Scan::open(shape, sections).map(Index::Scan),
+            IndexType::IvfFlat | IndexType::IvfSq8 => Ivf::open(shape, sections).map(Index::Ivf),
+            IndexType::Hnsw | IndexType::HnswSq8 => Hnsw::open(shape, sections).map(Index::Hnsw),
         }
     }
 
@@ -124,6 +139,7 @@ impl Index {
         match self {
             Index::Flat(index) => index.verify(),
             Index::Scan(index) => index.verify(),
+            Index::Ivf(index) => index.verify(),
             Index::Hnsw(index) => index.verify(),
         }
     }
@@ -138,12 +154,22 @@ impl Index {
         match self {
             Index::Flat(index) => index.rows(),
             Index::Scan(index) => index.rows(),
+            Index::Ivf(index) => index.rows(),
             Index::Hnsw(index) => index.rows(),
         }
     }
 
+    /// The lists that rows lie in, of an index type that has some.
+    pub fn lists(&self) -> Option<&Lists> {
+        match self {
+            Index::Scan(index) if self.shape().index_type.has_lists() => Some(index.lists()),
+            Index::Ivf(index) => Some(index.lists()),
+            Index::Flat(_) | Index::Scan(_) | Index::Hnsw(_) => None,
+        }
+    }
+
     /// The nearest of the allowed rows (of all without `allow`) in the window, nearest first, equal
-    /// distances by row; fewer than `limit` if there are no more.
+    /// distances by the order in which rows were given; fewer than `limit` if there are no more.
     ///
     /// # Errors
     /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`.
@@ -206,6 +232,9 @@ impl Index {
     fn search_prepared(&self, params: &SearchParams, allow: Option<&Bitmap>, asked: &mut [Scratch]) -> Result<()> {
         match self {
             Index::Scan(index) if !params.exact => index.search(params, allow, asked),
+            Index::Ivf(index) if !params.exact => {
+                asked.iter_mut().try_for_each(|scratch| index.search(params, allow, scratch))
+            }
             Index::Hnsw(index) if !params.exact => {
                 asked.iter_mut().try_for_each(|scratch| index.search(params, allow, scratch))
             }

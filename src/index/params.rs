@@ -15,6 +15,8 @@ pub struct SearchParams {
     /// Scan: how many standard deviations a row may be nearer than its codes estimate before it isn't
     /// compared. `None` takes 1.9.
     pub epsilon: Option<f32>,
+    /// Lists: how many are looked into. `None` leaves it to the index.
+    pub nprobe: Option<usize>,
     /// A row that a walk passes over as if it had never been inserted.
     pub hidden: Option<u32>,
     /// Only rows of these internal distances.
@@ -31,6 +33,7 @@ impl Default for SearchParams {
             ef: None,
             rerank: None,
             epsilon: None,
+            nprobe: None,
             hidden: None,
             window: Window::ALL,
             exact: false,
@@ -52,6 +55,9 @@ impl SearchParams {
                 "a search within a radius compares as many rows as the error bound asks for; leave out rerank",
             ));
         }
+        if self.nprobe == Some(0) {
+            return Err(Error::argument("nprobe is 0; look into at least one list"));
+        }
         Ok(())
     }
 }
@@ -65,6 +71,8 @@ pub struct BuildParams {
     pub precisions: Vec<Precision>,
     /// HNSW: how many candidates an insertion keeps. More make a better graph and a longer build.
     pub ef_construction: usize,
+    /// Lists: how many the rows are parted into, at most. `None` takes as many as suit their number.
+    pub nlist: Option<usize>,
     /// How many rows the recall of searches is measured with, for [`Calibration`](super::Calibration);
     /// 0 measures nothing. While it is measured, the sections are held twice.
     pub calibration_queries: usize,
@@ -78,6 +86,7 @@ impl Default for BuildParams {
             metric: Metric::Cosine,
             precisions: vec![Precision::Int8],
             ef_construction: 200,
+            nlist: None,
             calibration_queries: 0,
             seed: 0,
         }

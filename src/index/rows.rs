@@ -5,11 +5,11 @@
 
 use super::Scratch;
 use super::params::BuildParams;
-use super::sections::{Built, Sections, Shape};
+use super::sections::{Built, Sections, Shape, required};
 use crate::distance;
 use crate::quantize::{rabitq, sq8};
 use crate::words::bytes::{as_bytes, cast};
-use crate::words::{Bitmap, Blob, Error, Hit, MatrixView, Metric, Precision, Result, TopK};
+use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Metric, Precision, Result, TopK};
 use std::borrow::Cow;
 
 /// Standard deviations of its rounding by which an 8-bit distance may be too large before the f32
@@ -28,6 +28,7 @@ pub struct Rows {
     shape: Shape,
     floats: Option<Blob>,
     bytes: Option<sq8::Rows>,
+    order: Option<Blob>,
 }
 
 /// A query as the rows want it. Reused from one search to the next.
@@ -56,21 +57,40 @@ impl Rows {
             }
             floats.as_numbers::<f32>()?;
         }
+        let order = match shape.index_type.has_lists() {
+            true => Some(required(&sections.order, "the order of its rows", shape.index_type)?),
+            false => None,
+        };
+        if let Some(order) = order
+            && order.as_numbers::<u32>()?.len() != shape.count
+        {
+            return Err(Error::corrupt(format!(
+                "the order of {} rows can't take {} bytes; the file is damaged",
+                shape.count,
+                order.len()
+            )));
+        }
         let open = |section| sq8::Rows::open(section, shape.count, shape.dimension, shape.metric);
         Ok(Rows {
             shape: *shape,
             floats: sections.rows_f32.clone(),
             bytes: sections.rows_i8.as_ref().map(open).transpose()?,
+            order: order.cloned(),
         })
     }
 
     /// The rows, for an index that can't do without them.
     ///
     /// # Errors
-    /// `CORRUPT_FILE` if there are none.
+    /// `CORRUPT_FILE` if there are none of the precision that it needs.
     pub fn needed(self) -> Result<Self> {
-        if self.is_absent() {
-            let index_type = self.shape.index_type;
+        let index_type = self.shape.index_type;
+        let is_there = match index_type.needed_precision() {
+            None => !self.is_absent(),
+            Some(Precision::Int8) => self.bytes.is_some(),
+            Some(Precision::F32) => self.floats.is_some(),
+        };
+        if !is_there {
             return Err(Error::corrupt(format!(
                 "a {index_type} index needs rows, but the file has none; it is damaged or incomplete"
             )));
@@ -111,6 +131,27 @@ impl Rows {
         }
     }
 
+    /// Which number each row was given to the build by, where rows lie in lists.
+    pub fn order(&self) -> Option<&Blob> {
+        self.order.as_ref()
+    }
+
+    /// The number by which a row was given. Panics if there is no such row.
+    #[inline]
+    pub fn given(&self, row: u32) -> u32 {
+        // The alignment was checked when it was opened.
+        self.order.as_ref().map_or(row, |order| cast(order).map_or(row, |numbers: &[u32]| numbers[row as usize]))
+    }
+
+    /// Offers a row; equally near ones go by the number that they were given by.
+    #[inline]
+    pub fn offer(&self, top: &mut TopK, hit: Hit) {
+        let hopeless = hit.distance > top.threshold();
+        if !hopeless {
+            top.push_ranked(hit, self.given(hit.row));
+        }
+    }
+
     /// The rows in 8 bits, if there.
     pub fn bytes(&self) -> Option<&sq8::Rows> {
         self.bytes.as_ref()
@@ -138,7 +179,7 @@ impl Rows {
                 for &Hit { row, .. } in some {
                     let distance = bytes.distance(&query.bytes, row as usize);
                     if self.floats.is_none() {
-                        top.push(Hit { row, distance });
+                        self.offer(top, Hit { row, distance });
                         continue;
                     }
                     let rounding = bytes.rounding(&query.bytes, row as usize, distance);
@@ -154,7 +195,7 @@ impl Rows {
             if let Some(floats) = &self.floats {
                 left[..count].iter().for_each(|&row| distance::touch(self.float_row(floats, row as usize)));
                 for &row in &left[..count] {
-                    top.push(Hit { row, distance: self.float_distance(floats, query, row as usize) });
+                    self.offer(top, Hit { row, distance: self.float_distance(floats, query, row as usize) });
                 }
             }
         }
@@ -198,7 +239,7 @@ impl Rows {
             for Scratch { query, top, .. } in &mut *asked {
                 for &row in rows {
                     if let Some(distance) = self.distance(query, row as usize) {
-                        top.push(Hit { row, distance });
+                        self.offer(top, Hit { row, distance });
                     }
                 }
             }
@@ -241,24 +282,46 @@ pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
     }
 }
 
-/// Adds the sections of rows in stored form. `done` is told of rows as they are finished.
+/// Adds the sections of rows in stored form, in the order given, or else their own. `done` is told of
+/// rows as they are finished.
 pub fn build<'a>(
     stored: Cow<'a, [f32]>,
     dimension: usize,
+    order: Option<&[u32]>,
     params: &BuildParams,
     sections: &mut Built<'a>,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<()> {
     let rows = MatrixView::new(&stored, dimension)?;
     if params.precisions.contains(&Precision::Int8) {
-        sections.rows_i8 = Some(sq8::encode(rows, &rabitq::centroid(rows), params.metric, done).into());
+        let mean = rabitq::centroid(rows);
+        sections.rows_i8 = Some(sq8::encode(rows, order, &mean, params.metric, done).into());
     }
     if params.precisions.contains(&Precision::F32) {
         done(rows.rows());
-        sections.rows_f32 = Some(match stored {
-            Cow::Borrowed(rows) => as_bytes(rows).into(),
-            Cow::Owned(rows) => as_bytes(&rows).to_vec().into(),
+        sections.rows_f32 = Some(match (order, stored) {
+            (Some(order), stored) => {
+                let mut bytes = Vec::with_capacity(4 * stored.len());
+                let rows = MatrixView::new(&stored, dimension)?;
+                order.iter().for_each(|&row| bytes.extend_from_slice(as_bytes(rows.row(row as usize))));
+                bytes.into()
+            }
+            (None, Cow::Borrowed(rows)) => as_bytes(rows).into(),
+            (None, Cow::Owned(rows)) => as_bytes(&rows).to_vec().into(),
         });
     }
     Ok(())
+}
+
+/// Refuses a build that would leave out the rows that an index of this type lives on.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`.
+pub fn check_precisions(index_type: IndexType, precisions: &[Precision]) -> Result<()> {
+    let missing = match index_type.needed_precision() {
+        Some(needed) if !precisions.contains(&needed) => needed.name(),
+        None if precisions.is_empty() => "int8 or f32, or both",
+        _ => return Ok(()),
+    };
+    Err(Error::argument(format!("an index of type {index_type} can't do without its rows: ask for {missing}")))
 }

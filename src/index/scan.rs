@@ -1,6 +1,6 @@
-//! The scan over 1-bit codes of every row, and the exact comparison of the best.
+//! The scan over 1-bit codes, and the exact comparison of the best.
 //!
-//! A search goes once over all blocks and computes a lower bound of each row's distance. Rows whose
+//! A search goes once over the blocks and computes a lower bound of each row's distance. Rows whose
 //! bound beats the best *k* exact distances known so far become candidates; from time to time the
 //! nearest of them are compared exactly, which lowers the mark for the rest of the scan. Whatever is
 //! left at the end is compared in the order of its bounds until the next bound is no better than the
@@ -11,26 +11,24 @@
 //! are found in each case, where a fixed number would have to know the data: 200 rows do for the
 //! first and find few of the last.
 //!
-//! **Section 4**, the list directory: lists are runs of rows that share a centroid. There is one.
-//!
-//! ```text
-//! u32         number of lists: 1
-//! u32         0
-//! per list:
-//! u32         its first block in section 5
-//! u32         its rows; they take ⌈rows / 32⌉ blocks
-//! ```
+//! Codes lie in one list ([`IndexType::ScanRabitq`]) or in many ([`IndexType::IvfRabitq`]), of which a
+//! search then scans the `nprobe` nearest: the codes of each are of what its rows have past their own
+//! centroid, and all lists share one rotation and one set of tables. See [`rabitq`] for what that
+//! takes, and [`super::lists`] for how rows lie.
 
 use super::Scratch;
+use super::lists::{self, Lists};
 use super::params::{BuildParams, Progress, SearchParams};
+use super::partition::{self, Partition};
+use super::passes::{ByBound, Goal, Pass, Probe};
 use super::query;
-use super::rows::{self, Rows, RowsQuery};
+use super::rows::{self, Rows};
 use super::sections::{Built, Sections, Shape, required};
-use crate::distance::{BLOCK_ROWS, Found, LookupTables, kernels};
+use crate::distance::{BLOCK_ROWS, Found, kernels};
 use crate::quantize::rotation::{self, Rotation};
 use crate::quantize::{map_chunks, rabitq};
 use crate::words::bytes::as_bytes;
-use crate::words::{Bitmap, Blob, Cursor, Error, Hit, IndexType, MatrixView, Result, TopK};
+use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Blocks scanned at a time, all with the same threshold.
@@ -39,24 +37,17 @@ const BLOCKS_AT_ONCE: usize = 32;
 /// So few rows are compared exactly at once: faster than scanning their blocks.
 const FEW: usize = 256;
 
-/// Candidates that are kept before the nearest of them are compared exactly.
-const CANDIDATES: usize = 1024;
+/// Rows scanned in the time in which one is compared, about: allowed rows that are fewer than what
+/// would be scanned by so much are all compared, wherever they lie.
+const SCANNED_PER_COMPARED: usize = 32;
 
-/// Candidates that are compared exactly before the mark is looked at again, once all are known; an
-/// eighth of those that are left if that is more, so that the passes over them stay few.
-const BATCH: usize = 32;
-const BATCHES_LEFT: usize = 8;
-
-/// How far a bound may be off because it is computed in floats, as a part of what it is computed
-/// from. Matters where the error bound is 0: in one dimension, or for rows that equal the centroid.
-const FLOAT_ERROR: f32 = 1e-6;
-
-/// A `SCAN_RABITQ` index.
+/// A `SCAN_RABITQ` or `IVF_RABITQ` index.
 #[derive(Debug, Clone)]
 pub struct Scan {
-    shape: Shape,
     rotation: Rotation,
-    centroid: Blob,
+    /// The mean, and of several lists their shifts.
+    centroids: Blob,
+    lists: Lists,
     codes: Blob,
     rows: Rows,
 }
@@ -65,6 +56,8 @@ pub struct Scan {
 #[derive(Debug, Clone)]
 pub struct ScanScratch {
     query: rabitq::Query,
+    near: Vec<Hit>,
+    probes: Vec<Probe>,
     candidates: Vec<Hit>,
     bounds: Vec<[f32; BLOCK_ROWS]>,
     hits: Vec<u32>,
@@ -74,6 +67,8 @@ impl Default for ScanScratch {
     fn default() -> Self {
         ScanScratch {
             query: rabitq::Query::default(),
+            near: Vec::new(),
+            probes: Vec::new(),
             candidates: Vec::new(),
             bounds: vec![[0.0; BLOCK_ROWS]; BLOCKS_AT_ONCE],
             hits: vec![0; BLOCKS_AT_ONCE],
@@ -85,36 +80,64 @@ impl Scan {
     /// The sections of an index of these rows.
     ///
     /// # Errors
-    /// `INVALID_INPUT` if a row can't be used.
-    pub fn build<'a>(rows: MatrixView<'a>, params: &BuildParams, progress: Progress<'_>) -> Result<Built<'a>> {
+    /// `INVALID_INPUT` if a row can't be used, `INVALID_ARGUMENT` if `nlist` is out of range.
+    pub fn build<'a>(
+        index_type: IndexType,
+        rows: MatrixView<'a>,
+        params: &BuildParams,
+        progress: Progress<'_>,
+    ) -> Result<Built<'a>> {
         let stored = query::stored_form(rows, params.metric)?;
-        let matrix = MatrixView::new(&stored, rows.dimension())?;
-        let (steps, finished) = (rows.rows() * (1 + params.precisions.len()), AtomicUsize::new(0));
+        let (matrix, dimension) = (MatrixView::new(&stored, rows.dimension())?, rows.dimension());
+        let parting = if index_type.has_lists() { partition::steps(rows.rows(), params) } else { 0 };
+        let (steps, finished) = (parting + rows.rows() * (1 + params.precisions.len()), AtomicUsize::new(0));
         let done = |n| progress(finished.fetch_add(n, Ordering::Relaxed) + n, steps);
 
-        let signs = rotation::draw_signs(rows.dimension(), params.seed);
-        let centroid = rabitq::centroid(matrix);
-        let encoder = rabitq::Encoder {
-            rotation: &Rotation::new(&signs, rows.dimension())?,
-            centroid: &centroid,
-            metric: params.metric,
+        let signs = rotation::draw_signs(dimension, params.seed);
+        let rotation = Rotation::new(&signs, dimension)?;
+        let mean = rabitq::centroid(matrix);
+        let partition = match index_type.has_lists() {
+            true => Some(Partition::of(matrix, params, &done)?),
+            false => None,
         };
-        let block_bytes = rabitq::block_bytes(rows.dimension());
-        let mut codes = vec![0; rows.rows().div_ceil(BLOCK_ROWS) * block_bytes];
+        let centroids = partition.as_ref().map_or(&[][..], |partition| &partition.centroids);
+        let shifts: Vec<rabitq::Shift> =
+            centroids.chunks_exact(dimension).map(|c| rabitq::Shift::new(&mean, c, &rotation)).collect();
+        let order = partition.as_ref().map(|partition| &partition.order[..]);
+        let directory = lists::write_directory(partition.as_ref().map_or(&[rows.rows()], |p| &p.sizes));
+        let lists = Lists::open(&directory, rows.rows())?;
+
+        // Which rows lie in which block: of the first of each block, its list and its number.
+        let blocks: Vec<(usize, usize)> = (lists.iter().enumerate())
+            .flat_map(|(i, list)| list.range().step_by(BLOCK_ROWS).map(move |first| (i, first)))
+            .collect();
+        let block_bytes = rabitq::block_bytes(dimension);
+        let mut codes = vec![0; blocks.len() * block_bytes];
         map_chunks(&mut codes, block_bytes, |block, bytes| {
-            let first = block * BLOCK_ROWS;
-            let last = (first + BLOCK_ROWS).min(rows.rows());
-            encoder.encode((first..last).map(|row| matrix.row(row)), bytes);
+            let (i, first) = blocks[block];
+            let last = (first + BLOCK_ROWS).min(lists.get(i as u32).range().end);
+            let encoder = rabitq::Encoder {
+                rotation: &rotation,
+                centroid: centroids.get(i * dimension..(i + 1) * dimension).unwrap_or(&mean),
+                shift: shifts.get(i),
+                metric: params.metric,
+            };
+            let row = |at: usize| matrix.row(order.map_or(at, |order| order[at] as usize));
+            encoder.encode((first..last).map(row), bytes);
             done(last - first);
         });
+        let rotated = shifts.iter().flat_map(|shift| &shift.rotated);
+        let products = shifts.iter().map(|shift| &shift.product);
+        let centroids: Vec<f32> = mean.iter().chain(rotated).chain(products).copied().collect();
         let mut sections = Sections {
             rotation: Some(signs.into()),
-            centroids: Some(as_bytes(&centroid).to_vec().into()),
-            lists: Some(as_bytes(&[1, 0, 0, rows.rows() as u32]).to_vec().into()),
+            centroids: Some(as_bytes(&centroids).to_vec().into()),
+            lists: Some(directory.into()),
             codes: Some(codes.into()),
+            order: order.map(|order| as_bytes(order).to_vec().into()),
             ..Sections::default()
         };
-        rows::build(stored, rows.dimension(), params, &mut sections, &done)?;
+        rows::build(stored, dimension, partition.as_ref().map(|p| &p.order[..]), params, &mut sections, &done)?;
         Ok(sections)
     }
 
@@ -124,33 +147,40 @@ impl Scan {
     /// `CORRUPT_FILE`.
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
         let rows = Rows::open(shape, sections)?;
-        let need = |section, what| required(section, what, IndexType::ScanRabitq);
-        let centroid = need(&sections.centroids, "a centroid")?;
-        if centroid.as_numbers::<f32>()?.len() != shape.dimension {
+        let need = |section, what| required(section, what, shape.index_type);
+        let rotation = Rotation::new(need(&sections.rotation, "a rotation")?, shape.dimension)?;
+        let lists = Lists::open(need(&sections.lists, "a list directory")?, shape.count)?;
+        if !shape.index_type.has_lists() && lists.count() != 1 {
             return Err(Error::corrupt(format!(
-                "the centroid takes {} bytes, but a row has {} dimensions; the file is damaged",
-                centroid.len(),
-                shape.dimension
+                "a {} index has one list, but the file has {}; it is damaged",
+                shape.index_type,
+                lists.count()
             )));
         }
-        check_lists(need(&sections.lists, "a list directory")?, shape.count)?;
+        let centroids = need(&sections.centroids, "centroids")?;
+        let shifts =
+            if shape.index_type.has_lists() { lists.count().checked_mul(rotation.padded() + 1) } else { Some(0) };
+        let expected = shifts.and_then(|floats| floats.checked_add(shape.dimension));
+        if expected != Some(centroids.as_numbers::<f32>()?.len()) {
+            return Err(Error::corrupt(format!(
+                "the centroids of {} lists of {} dimensions don't fit a section of {} bytes; the file is damaged",
+                lists.count(),
+                shape.dimension,
+                centroids.len()
+            )));
+        }
         let codes = need(&sections.codes, "codes")?;
-        let expected = shape.count.div_ceil(BLOCK_ROWS).checked_mul(rabitq::block_bytes(shape.dimension));
+        let expected = lists.blocks().checked_mul(rabitq::block_bytes(shape.dimension));
         if expected != Some(codes.len()) {
             return Err(Error::corrupt(format!(
-                "the codes of {} rows of {} dimensions don't fit a section of {} bytes; the file is damaged",
+                "the codes of {} rows of {} dimensions in {} lists don't fit a section of {} bytes; the file is damaged",
                 shape.count,
                 shape.dimension,
+                lists.count(),
                 codes.len()
             )));
         }
-        Ok(Scan {
-            shape: *shape,
-            rotation: Rotation::new(need(&sections.rotation, "a rotation")?, shape.dimension)?,
-            centroid: centroid.clone(),
-            codes: codes.clone(),
-            rows,
-        })
+        Ok(Scan { rotation, centroids: centroids.clone(), lists, codes: codes.clone(), rows })
     }
 
     /// Checks every number.
@@ -158,13 +188,20 @@ impl Scan {
     /// # Errors
     /// `CORRUPT_FILE`.
     pub fn verify(&self) -> Result<()> {
-        if self.centroid().iter().any(|x| !x.is_finite()) {
-            return Err(Error::corrupt("the centroid isn't finite; the file is damaged"));
+        let (mean, shifts) = self.centroids();
+        if mean.iter().chain(shifts).any(|x| !x.is_finite()) {
+            return Err(Error::corrupt("a centroid isn't finite; the file is damaged"));
         }
-        for (i, block) in self.codes.chunks_exact(self.block_bytes()).enumerate() {
-            if let Some(fault) = rabitq::find_fault(block, (self.shape.count - i * BLOCK_ROWS).min(BLOCK_ROWS)) {
+        let in_use = self.lists.iter().flat_map(|list| {
+            list.range().step_by(BLOCK_ROWS).map(move |first| (list.range().end - first).min(BLOCK_ROWS))
+        });
+        for (i, (block, rows)) in self.codes.chunks_exact(self.block_bytes()).zip(in_use).enumerate() {
+            if let Some(fault) = rabitq::find_fault(block, rows) {
                 return Err(Error::corrupt(format!("codes, block {i}: {fault}; the file is damaged")));
             }
+        }
+        if let Some(order) = self.rows.order() {
+            lists::verify_order(order, &self.lists)?;
         }
         self.rows.verify()
     }
@@ -174,17 +211,32 @@ impl Scan {
         &self.rows
     }
 
+    /// The lists.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
+    }
+
     /// Leaves in `top` of each scratch the nearest allowed rows to its query: see
     /// [`Index::search_batch`](super::Index::search_batch). What each gets doesn't depend on the
     /// others.
     pub(super) fn search(&self, params: &SearchParams, allow: Option<&Bitmap>, asked: &mut [Scratch]) -> Result<()> {
-        let allowed = allow.map_or(self.shape.count, Bitmap::count);
+        let count = self.rows.shape().count;
+        let allowed = allow.map_or(count, Bitmap::count);
         let rows = (!self.rows.is_absent()).then_some(&self.rows);
+        let nprobe = self.lists.nprobe(params);
         if let Some(rows) = rows
-            && allowed <= FEW
             && params.rerank.is_none()
         {
-            return rows.search(allow, asked);
+            let scanned = (count / self.lists.count()).saturating_mul(nprobe);
+            if allowed <= FEW.max(scanned / SCANNED_PER_COMPARED) {
+                return rows.search(allow, asked);
+            }
+        }
+        let (mean, _) = self.centroids();
+        for Scratch { query, scan, .. } in &mut *asked {
+            scan.query.prepare(query.floats(), mean, &self.rotation, self.rows.shape().metric);
+            scan.candidates.clear();
+            self.choose(nprobe, params.limit, allow, scan);
         }
         let best = match (params.rerank, rows) {
             (None, Some(_)) => None,
@@ -193,53 +245,73 @@ impl Scan {
         };
         let mut passes: Vec<Pass<'_>> = Vec::with_capacity(asked.len());
         for Scratch { query, top, scan, .. } in &mut *asked {
-            scan.query.prepare(query.floats(), self.centroid(), &self.rotation, self.shape.metric);
-            scan.candidates.clear();
-            let added = scan.query.added();
+            let ScanScratch { query: tables, probes, candidates, bounds, hits, .. } = scan;
             let (goal, epsilon) = match (best, rows) {
                 (None, Some(rows)) => {
-                    let room = CANDIDATES;
-                    let epsilon = params.epsilon.unwrap_or(rabitq::EPSILON);
-                    (Goal::Bound(ByBound { rows, query, top, added, limit: params.limit, room }), epsilon)
+                    // What bounds are computed from, at most.
+                    let added = probes.iter().fold(0.0, |most: f32, probe| most.max(probe.place.added.abs()));
+                    let goal = Goal::Bound(ByBound::new(rows, query, top, added, params.limit));
+                    (goal, params.epsilon.unwrap_or(rabitq::EPSILON))
                 }
                 (best, _) => (Goal::Best(best.unwrap_or(params.limit)), 0.0),
             };
-            passes.push(Pass {
-                tables: scan.query.tables(epsilon),
-                threshold: goal.first_threshold(),
-                candidates: &mut scan.candidates,
-                bounds: &mut scan.bounds,
-                hits: &mut scan.hits,
-                goal,
-            });
+            let tables = tables.tables(epsilon);
+            passes.push(Pass::new(tables, epsilon, probes, candidates, bounds, hits, goal));
         }
-        self.scan(allow, &mut passes);
-        passes.into_iter().for_each(|pass| pass.goal.finish(pass.candidates));
+        if self.lists.count() == 1 {
+            self.scan(0, allow, &mut passes);
+        } else {
+            // Each query looks into lists of its own.
+            for pass in &mut passes {
+                (0..pass.probes.len()).for_each(|nth| self.scan(nth, allow, std::slice::from_mut(pass)));
+            }
+        }
+        passes.into_iter().for_each(Pass::finish);
         if best.is_some() {
             for Scratch { query, top, scan, .. } in asked {
                 match rows {
                     Some(rows) if params.rerank != Some(0) => rows.rerank(query, &scan.candidates, top),
-                    _ => {
-                        let added = scan.query.added();
-                        for &Hit { row, distance } in &scan.candidates {
-                            top.push(Hit { row, distance: distance + added });
-                        }
-                    }
+                    _ => scan.candidates.iter().for_each(|&candidate| self.rows.offer(top, candidate)),
                 }
             }
         }
         Ok(())
     }
 
-    /// Collects for each pass the allowed rows whose bound is below its threshold, which its goal may
-    /// lower as candidates come in.
-    fn scan(&self, allow: Option<&Bitmap>, passes: &mut [Pass<'_>]) {
+    /// Leaves the lists to be scanned in `scan.probes`, nearest first.
+    fn choose(&self, nprobe: usize, limit: usize, allow: Option<&Bitmap>, scan: &mut ScanScratch) {
+        let ScanScratch { query, near, probes, .. } = scan;
+        probes.clear();
+        let (_, shifts) = self.centroids();
+        if shifts.is_empty() {
+            return probes.push(Probe { list: self.lists.get(0), place: query.place() });
+        }
+        let d = self.rotation.padded();
+        let (rotated, products) = shifts.split_at(self.lists.count() * d);
+        let shift = |list: u32| (&rotated[list as usize * d..][..d], products[list as usize]);
+        near.clear();
+        near.extend((0..self.lists.count() as u32).map(|row| {
+            let (rotated, product) = shift(row);
+            Hit { row, distance: query.distance(rotated, product) }
+        }));
+        self.lists.choose(near, nprobe, limit, allow);
+        probes.extend(near.iter().map(|near| {
+            let (rotated, product) = shift(near.row);
+            Probe { list: self.lists.get(near.row), place: query.place_in(rotated, product) }
+        }));
+    }
+
+    /// Scans the `nth` list of each pass, which is the same of all: collects the allowed rows whose
+    /// bound is below the pass's threshold, which its goal may lower as candidates come in.
+    fn scan(&self, nth: usize, allow: Option<&Bitmap>, passes: &mut [Pass<'_>]) {
+        let Some(list) = passes.first_mut().map(|pass| pass.probes[nth].list) else { return };
+        passes.iter_mut().for_each(|pass| pass.turn_to(nth));
         let size = self.block_bytes();
-        let blocks = self.shape.count.div_ceil(BLOCK_ROWS);
+        let blocks = list.blocks();
         let allowed = |block: usize| {
-            let rows = self.shape.count - block * BLOCK_ROWS;
+            let rows = list.rows - block * BLOCK_ROWS;
             let used = if rows < BLOCK_ROWS { (1 << rows) - 1 } else { u32::MAX };
-            allow.map_or(u32::MAX, |allow| allow.block32(block)) & used
+            allow.map_or(u32::MAX, |allow| allow.mask32(list.first_row + block * BLOCK_ROWS)) & used
         };
         let is_empty = |block: usize| allow.is_some() && allowed(block) == 0;
         let mut first = 0;
@@ -250,25 +322,19 @@ impl Scan {
             }
             let most = BLOCKS_AT_ONCE.min(blocks - first);
             let run = (1..most).find(|&i| is_empty(first + i)).unwrap_or(most);
-            let codes = &self.codes[first * size..(first + run) * size];
+            let from = list.first_block + first;
+            let codes = &self.codes[from * size..(from + run) * size];
             for some in passes.chunks_mut(2) {
                 if let [a, b] = some {
-                    let (tables, thresholds) = ([a.tables, b.tables], [a.threshold, b.threshold]);
+                    let (tables, thresholds) = ([a.tables, b.tables], [a.mark(), b.mark()]);
                     (kernels().scan_two)(codes, tables.each_ref(), thresholds, [a.found(run), b.found(run)]);
-                } else if let [Pass { tables, threshold, bounds, hits, .. }] = some {
-                    (kernels().scan)(codes, tables, *threshold, &mut bounds[..run], &mut hits[..run]);
+                } else if let [pass] = some {
+                    let (tables, threshold) = (pass.tables, pass.mark());
+                    let Found { bounds, hits } = pass.found(run);
+                    (kernels().scan)(codes, &tables, threshold, bounds, hits);
                 }
                 for pass in some {
-                    for (i, &hits) in pass.hits[..run].iter().enumerate().filter(|(_, hits)| **hits != 0) {
-                        let mut rest = hits & allowed(first + i);
-                        while rest != 0 {
-                            let bit = rest.trailing_zeros() as usize;
-                            rest &= rest - 1;
-                            let row = ((first + i) * BLOCK_ROWS + bit) as u32;
-                            pass.candidates.push(Hit { row, distance: pass.bounds[i][bit] });
-                        }
-                    }
-                    pass.threshold = pass.goal.review(pass.candidates, pass.threshold);
+                    pass.collect(run, list.first_row + first * BLOCK_ROWS, |i| allowed(first + i));
                 }
             }
             first += run;
@@ -276,132 +342,12 @@ impl Scan {
     }
 
     fn block_bytes(&self) -> usize {
-        rabitq::block_bytes(self.shape.dimension)
+        rabitq::block_bytes(self.rows.shape().dimension)
     }
 
-    /// Its length and alignment were checked when it was opened.
-    fn centroid(&self) -> &[f32] {
-        self.centroid.as_numbers().unwrap_or_default()
+    /// The mean, and the rotated shifts of lists. Length and alignment were checked when it was opened.
+    fn centroids(&self) -> (&[f32], &[f32]) {
+        let floats: &[f32] = self.centroids.as_numbers().unwrap_or_default();
+        floats.split_at(self.rows.shape().dimension)
     }
-}
-
-/// One query's part of a scan.
-struct Pass<'a> {
-    tables: LookupTables<'a>,
-    /// Rows whose bound is not below it are passed over.
-    threshold: f32,
-    candidates: &'a mut Vec<Hit>,
-    bounds: &'a mut [[f32; BLOCK_ROWS]],
-    hits: &'a mut [u32],
-    goal: Goal<'a>,
-}
-
-impl Pass<'_> {
-    fn found(&mut self, run: usize) -> Found<'_> {
-        Found { bounds: &mut self.bounds[..run], hits: &mut self.hits[..run] }
-    }
-}
-
-/// What the candidates of a scan are collected for.
-enum Goal<'a> {
-    /// So many rows of the smallest estimates.
-    Best(usize),
-    /// Every row whose bound asks for it, compared exactly.
-    Bound(ByBound<'a>),
-}
-
-impl Goal<'_> {
-    fn first_threshold(&self) -> f32 {
-        match self {
-            Goal::Best(_) => f32::INFINITY,
-            Goal::Bound(by) => by.mark(),
-        }
-    }
-
-    /// Thins out the candidates when they have become many; the threshold from now on.
-    fn review(&mut self, candidates: &mut Vec<Hit>, threshold: f32) -> f32 {
-        match self {
-            Goal::Best(count) if candidates.len() >= count.saturating_add(CANDIDATES) => {
-                candidates.select_nth_unstable_by(*count - 1, Hit::order);
-                candidates.truncate(*count);
-                candidates[*count - 1].distance
-            }
-            Goal::Bound(by) if candidates.len() >= by.room => {
-                let threshold = by.tighten(candidates, by.limit);
-                by.room = CANDIDATES.max(2 * candidates.len());
-                threshold
-            }
-            _ => threshold,
-        }
-    }
-
-    /// Leaves the best of the candidates, nearest first; or none, once all that asked for it are
-    /// compared.
-    fn finish(self, candidates: &mut Vec<Hit>) {
-        match self {
-            Goal::Best(count) => {
-                candidates.sort_unstable_by(Hit::order);
-                candidates.truncate(count);
-            }
-            Goal::Bound(mut by) => {
-                while !candidates.is_empty() {
-                    let count = BATCH.max(candidates.len() / BATCHES_LEFT);
-                    by.tighten(candidates, count);
-                }
-            }
-        }
-    }
-}
-
-/// Compares candidates exactly, in the order of their bounds.
-struct ByBound<'a> {
-    rows: &'a Rows,
-    query: &'a RowsQuery,
-    top: &'a mut TopK,
-    added: f32,
-    limit: usize,
-    /// Candidates that are kept before the nearest of them are compared.
-    room: usize,
-}
-
-impl ByBound<'_> {
-    /// The bound that a row must stay below to be among the nearest.
-    fn mark(&self) -> f32 {
-        let nearest = self.top.threshold();
-        nearest - self.added + FLOAT_ERROR * (nearest.abs() + self.added.abs())
-    }
-
-    /// Compares the `count` candidates of the smallest bounds, and drops those that the new mark
-    /// rules out.
-    fn tighten(&mut self, candidates: &mut Vec<Hit>, count: usize) -> f32 {
-        let count = count.min(candidates.len());
-        if count < candidates.len() {
-            candidates.select_nth_unstable_by(count, Hit::order);
-        }
-        candidates[..count].sort_unstable_by(Hit::order);
-        self.rows.rerank(self.query, &candidates[..count], self.top);
-        candidates.drain(..count);
-        let threshold = self.mark();
-        candidates.retain(|candidate| candidate.distance < threshold);
-        threshold
-    }
-}
-
-fn check_lists(directory: &[u8], count: usize) -> Result<()> {
-    let mut cursor = Cursor::new(directory, "the list directory");
-    let (lists, reserved) = (cursor.u32()?, cursor.u32()?);
-    if lists != 1 || reserved != 0 {
-        return Err(Error::new(
-            crate::words::Code::UnsupportedFormat,
-            format!("the file has {lists} lists of codes, but this version reads one; update elanus"),
-        ));
-    }
-    let (first_block, rows) = (cursor.u32()?, cursor.u32()?);
-    if first_block != 0 || rows as usize != count || cursor.remaining() != 0 {
-        return Err(Error::corrupt(format!(
-            "the list directory tells of {rows} rows from block {first_block}, but the header of {count} rows; \
-             the file is damaged"
-        )));
-    }
-    Ok(())
 }

@@ -57,9 +57,9 @@ impl Shape {
 pub struct Sections<B> {
     /// Kind 2: signs of the rotation (`quantize::rotation`).
     pub rotation: Option<B>,
-    /// Kind 3: centroids (`quantize::rabitq`).
+    /// Kind 3: centroids (`quantize::rabitq`, `index::ivf`).
     pub centroids: Option<B>,
-    /// Kind 4: list directory (`index::scan`).
+    /// Kind 4: list directory (`index::lists`).
     pub lists: Option<B>,
     /// Kind 5: 1-bit codes (`quantize::rabitq`).
     pub codes: Option<B>,
@@ -71,6 +71,8 @@ pub struct Sections<B> {
     pub graph: Option<B>,
     /// Kind 23: which parameter reaches which recall (`index::calibration`).
     pub calibration: Option<B>,
+    /// Kind 12: the number that each row was given by (`index::lists`).
+    pub order: Option<B>,
 }
 
 /// What a build made. Rows that needn't change are borrowed from the input.
@@ -87,6 +89,7 @@ impl<B> Default for Sections<B> {
             rows_f32: None,
             graph: None,
             calibration: None,
+            order: None,
         }
     }
 }
@@ -103,6 +106,7 @@ impl Sections<Blob> {
             rows_f32: file.section(Kind::ROWS_F32),
             graph: file.section(Kind::GRAPH),
             calibration: file.section(Kind::CALIBRATION),
+            order: file.section(Kind::ORDER),
         }
     }
 }
@@ -119,6 +123,7 @@ impl<'a> Built<'a> {
             (Kind::ROWS_F32, self.rows_f32),
             (Kind::GRAPH, self.graph),
             (Kind::CALIBRATION, self.calibration),
+            (Kind::ORDER, self.order),
         ];
         all.into_iter().filter_map(|(kind, bytes)| bytes.map(|bytes| Section { kind, bytes }))
     }
@@ -138,6 +143,7 @@ impl<'a> Built<'a> {
             rows_f32: copy(&self.rows_f32)?,
             graph: copy(&self.graph)?,
             calibration: copy(&self.calibration)?,
+            order: copy(&self.order)?,
         })
     }
 }

@@ -18,7 +18,7 @@ fn normal(seed: u64, count: usize) -> Vec<f32> {
 }
 
 /// Rows in clusters, as embeddings lie, and queries like them.
-fn clustered(seed: u64, rows: usize, queries: usize, dimension: usize) -> (Vec<f32>, Vec<f32>) {
+pub(super) fn clustered(seed: u64, rows: usize, queries: usize, dimension: usize) -> (Vec<f32>, Vec<f32>) {
     let mut random = SplitMix64::new(seed);
     let centres = normal(seed + 1, 30 * dimension);
     let mut draw = |count: usize| {
@@ -72,17 +72,24 @@ fn recall(found: &[Hit], exact: &[Hit]) -> f64 {
     found.iter().filter(|hit| hit.distance <= last.distance + slack).count() as f64 / exact.len() as f64
 }
 
-fn mean_recall(index: &Index, data: &[f32], queries: &[f32], params: &SearchParams, allow: Option<&Bitmap>) -> f64 {
+pub(super) fn mean_recall(
+    index: &Index,
+    data: &[f32],
+    queries: &[f32],
+    params: &SearchParams,
+    allow: Option<&Bitmap>,
+) -> f64 {
     let shape = *index.shape();
     let mut scratch = Scratch::default();
     let recalls = queries.chunks_exact(shape.dimension).map(|query| {
         let hits = index.search(query, params, allow, &mut scratch).unwrap();
-        assert!(hits.is_sorted_by(|a, b| a.order(b).is_lt()), "{hits:?}");
+        let given = |hit: &Hit| Hit { row: index.rows().given(hit.row), ..*hit };
+        assert!(hits.is_sorted_by(|a, b| given(a).order(&given(b)).is_lt()), "{hits:?}");
         assert!(hits.iter().all(|hit| allow.is_none_or(|a| a.contains(hit.row as usize))));
         let exact = exact(data, query, shape.metric, params.limit, allow);
         assert_eq!(hits.len(), exact.len());
         // The true distances of what was found: those that an int8 or code search gives are rounded.
-        let all = super::tests::exact(data, query, shape.metric, shape.count, None);
+        let all = self::exact(data, query, shape.metric, shape.count, None);
         let distance = |row| all.iter().find(|h| h.row == row).unwrap().distance;
         let found: Vec<Hit> = hits.iter().map(|h| Hit { row: h.row, distance: distance(h.row) }).collect();
         recall(&found, &exact)
@@ -279,7 +286,7 @@ fn builds_are_the_same_bytes_and_depend_on_the_seed() {
     let build = |seed| {
         let params = BuildParams { metric: Metric::L2, precisions: BOTH.to_vec(), seed, ..BuildParams::default() };
         let steps = std::sync::Mutex::new((0, 0));
-        let sections = Scan::build(rows, &params, &|done, of| {
+        let sections = Scan::build(IndexType::ScanRabitq, rows, &params, &|done, of| {
             let mut steps = steps.lock().unwrap();
             *steps = (steps.0.max(done), of);
         });
@@ -314,7 +321,7 @@ fn damaged_sections_are_refused_without_a_panic() {
     let (data, queries) = clustered(10, 70, 1, 12);
     let rows = MatrixView::new(&data, 12).unwrap();
     let params = BuildParams { metric: Metric::Ip, precisions: BOTH.to_vec(), ..BuildParams::default() };
-    let sections = Scan::build(rows, &params, &|_, _| ()).unwrap();
+    let sections = Scan::build(IndexType::ScanRabitq, rows, &params, &|_, _| ()).unwrap();
     let shape = Shape { index_type: IndexType::ScanRabitq, metric: Metric::Ip, count: 70, dimension: 12 };
     let open = |shape: &Shape, sections: &Built<'_>| Index::open(shape, &sections.to_blobs().unwrap());
     open(&shape, &sections).unwrap().verify().unwrap();

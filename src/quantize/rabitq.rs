@@ -23,9 +23,13 @@
 //! `f_error`.
 //!
 //! **Section 5** is a run of blocks of 32 rows in the layout of [`crate::distance::LookupTables`],
-//! in row order. Rows that fill up the last block are all zero.
+//! list after list, in row order. Rows that fill up the last block of a list are all zero.
 //!
-//! **Section 3** is the centroid, as f32 × dimension: the mean of all rows.
+//! **Section 3** is the mean *m* of all rows, as f32 × dimension. Where that is no list's centroid, a
+//! [`Shift`] from it follows for each list: first u = P(c − m) of each, as f32 × d, then t = ⟨m, c − m⟩
+//! of each. A query is then rotated and put into tables once, as P(q − m). What p lacks of it is in
+//! the factors: since ⟨s, p⟩ = ⟨s, P(q − m)⟩ − ⟨s, u⟩, `f_add` is larger by `f_scale` ⟨s, u⟩. And what
+//! is added for a query comes from ⟨q, c⟩ = ⟨q, m⟩ + ⟨P(q − m), u⟩ + t and from ‖q − c‖ = ‖P(q − m) − u‖.
 
 use super::rotation::Rotation;
 use crate::distance::{BLOCK_ROWS, FACTOR_BYTES, GROUP, LookupTables};
@@ -57,8 +61,30 @@ pub struct Encoder<'a> {
     pub rotation: &'a Rotation,
     /// The centroid that residuals are taken from.
     pub centroid: &'a [f32],
+    /// Where that lies from the mean; `None` if it is the mean.
+    pub shift: Option<&'a Shift>,
     /// What the factors are for.
     pub metric: Metric,
+}
+
+/// Where a list's centroid lies from the mean of all rows.
+#[derive(Debug, Clone)]
+pub struct Shift {
+    /// u = P(c − m), of the padded dimension.
+    pub rotated: Vec<f32>,
+    /// t = ⟨m, c − m⟩.
+    pub product: f32,
+}
+
+impl Shift {
+    /// From the mean to a centroid.
+    pub fn new(mean: &[f32], centroid: &[f32], rotation: &Rotation) -> Self {
+        let mut rotated: Vec<f32> = centroid.iter().zip(mean).map(|(c, m)| c - m).collect();
+        let product: f64 = rotated.iter().zip(mean).map(|(&x, &m)| f64::from(x) * f64::from(m)).sum();
+        rotated.resize(rotation.padded(), 0.0);
+        rotation.apply(&mut rotated);
+        Shift { rotated, product: product as f32 }
+    }
 }
 
 impl Encoder<'_> {
@@ -92,16 +118,21 @@ impl Encoder<'_> {
         let d = residual.len() as f64;
         let scale = if absolute > 0.0 { square / absolute } else { 0.0 };
         let error = ((scale * scale * d - square).max(0.0) / (d - 1.0)).sqrt();
+        let sign = |r: f32, u: f32| f64::from(if r > 0.0 { u } else { -u });
+        let along = |shift: &Shift| -> f64 { residual.iter().zip(&shift.rotated).map(|(&r, &u)| sign(r, u)).sum() };
+        let along = self.shift.map_or(0.0, along);
         match self.metric {
-            Metric::L2 => [square as f32, (2.0 * scale) as f32, (2.0 * error) as f32],
-            Metric::Ip | Metric::Cosine => [-product as f32, scale as f32, error as f32],
+            Metric::L2 => [(square + 2.0 * scale * along) as f32, (2.0 * scale) as f32, (2.0 * error) as f32],
+            Metric::Ip | Metric::Cosine => [(scale * along - product) as f32, scale as f32, error as f32],
         }
     }
 }
 
 /// A query, rotated and in tables. Reused from one search to the next.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Query {
+    metric: Metric,
+    /// P(q − m).
     residual: Vec<f32>,
     entries: Vec<u8>,
     scale: f32,
@@ -110,16 +141,40 @@ pub struct Query {
     added: f32,
 }
 
+/// How a query lies to the centroid of a list.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// ‖q − c‖.
+    pub norm: f32,
+    /// What is added to an estimate or a bound to make it a distance.
+    pub added: f32,
+}
+
+impl Default for Query {
+    fn default() -> Self {
+        Query {
+            metric: Metric::L2,
+            residual: Vec::new(),
+            entries: Vec::new(),
+            scale: 0.0,
+            bias: 0.0,
+            norm: 0.0,
+            added: 0.0,
+        }
+    }
+}
+
 impl Query {
-    /// Takes on a query.
-    pub fn prepare(&mut self, query: &[f32], centroid: &[f32], rotation: &Rotation, metric: Metric) {
+    /// Takes on a query, for codes whose mean this is.
+    pub fn prepare(&mut self, query: &[f32], mean: &[f32], rotation: &Rotation, metric: Metric) {
+        self.metric = metric;
         self.residual.clear();
-        self.residual.extend(query.iter().zip(centroid).map(|(&q, &c)| q - c));
+        self.residual.extend(query.iter().zip(mean).map(|(&q, &m)| q - m));
         let square = crate::distance::dot(&self.residual, &self.residual);
         self.norm = square.sqrt();
         self.added = match metric {
             Metric::L2 => square,
-            Metric::Ip | Metric::Cosine => -crate::distance::dot(query, centroid),
+            Metric::Ip | Metric::Cosine => -crate::distance::dot(query, mean),
         };
         self.residual.resize(rotation.padded(), 0.0);
         rotation.apply(&mut self.residual);
@@ -154,17 +209,36 @@ impl Query {
         }
     }
 
-    /// What the scan reads, for lower bounds of this many standard deviations; 0 gives estimates.
-    /// The bound allows for the rounding of the tables, too.
+    /// What the scan of a list reads, for lower bounds of this many standard deviations; 0 gives
+    /// estimates. The bound allows for the rounding of the tables, too. `error` is
+    /// [`epsilon` · ‖q − c‖](Place::norm), and may be set anew for each list.
     pub fn tables(&self, epsilon: f32) -> LookupTables<'_> {
         let groups = (self.entries.len() / GROUP) as f32;
         let rounding = self.scale * (epsilon * (groups / 12.0).sqrt()).min(groups / 2.0);
         LookupTables::new(&self.entries, self.scale, self.bias + rounding, epsilon * self.norm)
     }
 
-    /// What is added to a bound to make it a distance.
-    pub fn added(&self) -> f32 {
-        self.added
+    /// How far a list is, for the choice of lists, by its shift from the mean.
+    pub fn distance(&self, rotated: &[f32], product: f32) -> f32 {
+        match self.metric {
+            Metric::L2 | Metric::Cosine => crate::distance::l2(&self.residual, rotated),
+            Metric::Ip => -crate::distance::dot(&self.residual, rotated) - product,
+        }
+    }
+
+    /// How the query lies to the mean.
+    pub fn place(&self) -> Place {
+        Place { norm: self.norm, added: self.added }
+    }
+
+    /// How the query lies to a list's centroid, by its shift from the mean.
+    pub fn place_in(&self, rotated: &[f32], product: f32) -> Place {
+        let square = crate::distance::l2(&self.residual, rotated);
+        let added = match self.metric {
+            Metric::L2 => square,
+            Metric::Ip | Metric::Cosine => self.added - crate::distance::dot(&self.residual, rotated) - product,
+        };
+        Place { norm: square.sqrt(), added }
     }
 }
 
@@ -206,7 +280,7 @@ mod tests {
         let rows = MatrixView::new(&data, dimension).unwrap();
         let rotation = Rotation::new(&draw_signs(dimension, seed), dimension).unwrap();
         let centroid = centroid(rows);
-        let encoder = Encoder { rotation: &rotation, centroid: &centroid, metric };
+        let encoder = Encoder { rotation: &rotation, centroid: &centroid, shift: None, metric };
         let size = block_bytes(dimension);
         let mut blocks = vec![0; 40 * size];
         for (b, block) in blocks.chunks_exact_mut(size).enumerate() {
@@ -228,7 +302,7 @@ mod tests {
                     Metric::L2 => pairs().map(|(x, q)| (x - q).powi(2)).sum::<f64>(),
                     Metric::Ip | Metric::Cosine => -pairs().map(|(x, q)| x * q).sum::<f64>(),
                 };
-                let added = f64::from(query.added());
+                let added = f64::from(query.place().added);
                 let deviation = f64::from(estimates[row] - bounds[row]) / f64::from(EPSILON);
                 off.push((f64::from(estimates[row]) + added - exact) / deviation);
                 above += usize::from(f64::from(bounds[row]) + added > exact);
@@ -258,13 +332,14 @@ mod tests {
         let rotation = Rotation::new(&draw_signs(1, 1), 1).unwrap();
         let data: Vec<f32> = (0..32).map(|i| i as f32 - 16.0).collect();
         let mut block = vec![0; block_bytes(1)];
-        Encoder { rotation: &rotation, centroid: &[2.0], metric: Metric::L2 }.encode(data.chunks(1), &mut block);
+        Encoder { rotation: &rotation, centroid: &[2.0], shift: None, metric: Metric::L2 }
+            .encode(data.chunks(1), &mut block);
         let mut query = Query::default();
         query.prepare(&[5.0], &[2.0], &rotation, Metric::L2);
         let (mut bounds, mut hits) = ([[0.0; BLOCK_ROWS]], [0]);
         (kernels().scan)(&block, &query.tables(0.0), 1.0, &mut bounds, &mut hits);
         for (x, bound) in data.iter().zip(bounds[0]) {
-            let off = bound + query.added() - (x - 5.0).powi(2);
+            let off = bound + query.place().added - (x - 5.0).powi(2);
             assert!(off.abs() < 1e-3 * (x.abs() + 5.0).powi(2), "{x}: {off}");
         }
     }
@@ -272,7 +347,7 @@ mod tests {
     #[test]
     fn faults_of_a_block_are_found() {
         let rotation = Rotation::new(&draw_signs(8, 1), 8).unwrap();
-        let encoder = Encoder { rotation: &rotation, centroid: &[0.0; 8], metric: Metric::L2 };
+        let encoder = Encoder { rotation: &rotation, centroid: &[0.0; 8], shift: None, metric: Metric::L2 };
         let mut block = vec![0; block_bytes(8)];
         encoder.encode([[1.0f32; 8], [-2.0; 8]].iter().map(|row| &row[..]), &mut block);
         assert_eq!(find_fault(&block, 2), None);

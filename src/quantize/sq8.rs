@@ -44,8 +44,15 @@ fn section_bytes(count: usize, dimension: usize, metric: Metric) -> Option<usize
         .try_fold(0usize, |sum, part| sum.checked_add(part.checked_next_multiple_of(ALIGNMENT)?))
 }
 
-/// Encodes rows as a section. `mean` is subtracted from each.
-pub fn encode(rows: MatrixView<'_>, mean: &[f32], metric: Metric, done: &(dyn Fn(usize) + Sync)) -> Vec<u8> {
+/// Encodes rows as a section, in the order given, or else their own. `mean` is subtracted from each.
+pub fn encode(
+    rows: MatrixView<'_>,
+    order: Option<&[u32]>,
+    mean: &[f32],
+    metric: Metric,
+    done: &(dyn Fn(usize) + Sync),
+) -> Vec<u8> {
+    let row = |i: usize| rows.row(order.map_or(i, |order| order[i] as usize));
     let (count, dimension) = (rows.rows(), rows.dimension());
     // Both fit: the rows themselves are four times as large, and in memory.
     let bytes = section_bytes(count, dimension, metric).unwrap_or(usize::MAX);
@@ -62,7 +69,7 @@ pub fn encode(rows: MatrixView<'_>, mean: &[f32], metric: Metric, done: &(dyn Fn
         let factors: Vec<[f32; 2]> = codes
             .chunks_exact_mut(dimension)
             .enumerate()
-            .map(|(i, codes)| encode_row(rows.row(chunk * ROWS_AT_ONCE + i), mean, codes))
+            .map(|(i, codes)| encode_row(row(chunk * ROWS_AT_ONCE + i), mean, codes))
             .collect();
         done(factors.len());
         factors
@@ -247,7 +254,7 @@ mod tests {
 
     fn encoded(data: &[f32], dimension: usize, metric: Metric) -> (Vec<u8>, Rows) {
         let rows = MatrixView::new(data, dimension).unwrap();
-        let section = encode(rows, &super::super::rabitq::centroid(rows), metric, &|_| ());
+        let section = encode(rows, None, &super::super::rabitq::centroid(rows), metric, &|_| ());
         let blob = Blob::copy_of(&section).unwrap();
         (section, Rows::open(&blob, rows.rows(), dimension, metric).unwrap())
     }

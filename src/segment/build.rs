@@ -34,7 +34,7 @@ pub struct Input<'a> {
 /// `INVALID_INPUT` if rows can't be used, keys repeat, or counts differ; `INVALID_ARGUMENT` if a
 /// parameter can't be honoured.
 pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<'a>> {
-    let Input { rows, index_type, params, keys, columns, fields, card } = input;
+    let Input { rows, index_type, params, mut keys, mut columns, mut fields, card } = input;
     let count = u32::try_from(rows.rows()).map_err(|_| {
         Error::new(
             Code::InvalidInput,
@@ -58,6 +58,24 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
         }
         file.section(Kind::CARD, card.into_bytes());
     }
+    keys.check(rows.rows())?;
+    if let Some(columns) = &columns {
+        columns.check(rows.rows())?;
+    }
+    if let Some(fields) = fields.as_ref().filter(|fields| fields.rows() != count) {
+        return Err(Error::new(
+            Code::InvalidInput,
+            format!("there are stored fields for {} rows but {count} vectors; give one each", fields.rows()),
+        ));
+    }
+    let sections = Index::build(index_type, rows, &params, progress)?;
+    // All that belongs to a row lies where the index put it.
+    if let Some(order) = &sections.order {
+        let order: Vec<u32> = order.as_chunks().0.iter().map(|&row| u32::from_le_bytes(row)).collect();
+        keys = keys.reordered(&order);
+        columns = columns.map(|columns| columns.reordered(&order));
+        fields = fields.map(|fields| fields.reordered(&order)).transpose()?;
+    }
     if let Some(keys) = keys.encode(rows.rows())? {
         file.section(Kind::KEYS, keys);
     }
@@ -65,15 +83,9 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
         file.section(Kind::COLUMNS, columns.finish(rows.rows())?);
     }
     if let Some(fields) = fields {
-        if fields.rows() != count {
-            return Err(Error::new(
-                Code::InvalidInput,
-                format!("there are stored fields for {} rows but {count} vectors; give one each", fields.rows()),
-            ));
-        }
         file.section(Kind::FIELDS, fields.finish());
     }
-    for Section { kind, bytes } in Index::build(index_type, rows, &params, progress)?.into_sections() {
+    for Section { kind, bytes } in sections.into_sections() {
         file.section(kind, bytes);
     }
     Ok(file)
@@ -108,6 +120,7 @@ mod tests {
             params: BuildParams {
                 metric,
                 precisions: vec![Precision::Int8, Precision::F32],
+                nlist: Some(6),
                 seed: 9,
                 ..BuildParams::default()
             },
@@ -128,7 +141,7 @@ mod tests {
     #[test]
     fn a_file_is_the_same_on_every_machine() {
         let graph = |on_64_bits, on_32_bits| if usize::BITS == 64 { on_64_bits } else { on_32_bits };
-        let expected: [(IndexType, Metric, u64); 9] = [
+        let expected: [(IndexType, Metric, u64); 14] = [
             (IndexType::Flat, Metric::L2, 0x656c_a1a8_d0ad_a1fa),
             (IndexType::Flat, Metric::Ip, 0x937f_33a7_cccf_a837),
             (IndexType::Flat, Metric::Cosine, 0x48c2_02ab_89dd_f77a),
@@ -138,6 +151,11 @@ mod tests {
             (IndexType::Hnsw, Metric::L2, graph(0x44c0_df8e_4ce8_cc98, 0x8208_e2e6_ee6d_5906)),
             (IndexType::Hnsw, Metric::Ip, graph(0xcb5f_2f7c_4d7d_1139, 0x27d7_1a20_fcf1_67f9)),
             (IndexType::Hnsw, Metric::Cosine, graph(0xd218_8e06_3d57_fb42, 0xf5ba_a181_4b35_0697)),
+            (IndexType::IvfFlat, Metric::L2, 0xbda8_e2b0_6510_7957),
+            (IndexType::IvfSq8, Metric::Cosine, 0x6da6_e16d_3ac5_69d3),
+            (IndexType::IvfRabitq, Metric::L2, 0x1655_0333_b615_6cce),
+            (IndexType::IvfRabitq, Metric::Ip, 0x7f5a_b855_3171_9cd1),
+            (IndexType::IvfRabitq, Metric::Cosine, 0x9a19_8024_b431_1ca3),
         ];
         let found = expected.map(|(index_type, metric, _)| {
             let sealed = Sealed::open(Blob::copy_of(&file(index_type, metric)).unwrap()).unwrap();
@@ -156,7 +174,8 @@ mod tests {
             for (row, query) in data.chunks_exact(DIMENSION).enumerate() {
                 let request = Request { filter: Some("third in [\"a\", \"c\"]"), limit: 1, ..Request::new(query) };
                 let hits = sealed.search(&request, &mut scratch).unwrap();
-                assert_eq!(hits[0].row as usize == row, row % 3 != 1, "{index_type} row {row}");
+                let found = sealed.given(hits[0].row).unwrap() as usize;
+                assert_eq!(found == row, row % 3 != 1, "{index_type} row {row}");
             }
         }
     }

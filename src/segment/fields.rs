@@ -76,6 +76,22 @@ impl FieldsWriter {
         Ok(())
     }
 
+    /// The rows in another order: the first is now row `order[0]`. Holds all of the text meanwhile.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY`.
+    pub fn reordered(self, order: &[u32]) -> Result<Self> {
+        let rows = self.rows;
+        let mut texts = Vec::with_capacity(order.len());
+        Fields::open(Blob::copy_of(&self.finish())?, rows)?.for_each(|_, text| {
+            texts.push(text.to_owned());
+            Ok(())
+        })?;
+        let mut reordered = FieldsWriter::new();
+        order.iter().try_for_each(|&row| reordered.push(&texts[row as usize]))?;
+        Ok(reordered)
+    }
+
     /// Rows so far.
     pub fn rows(&self) -> u32 {
         self.rows

@@ -41,15 +41,15 @@ pub enum PrimaryKeys {
 }
 
 impl PrimaryKeys {
-    /// The section for `count` rows, or `None` if row numbers are the keys.
+    /// Refuses keys that `count` rows can't have.
     ///
     /// # Errors
-    /// `INVALID_INPUT` if there is another number of keys, if two are equal, or if they are too long.
-    pub fn encode(&self, count: usize) -> Result<Option<Vec<u8>>> {
-        let (tag, len) = match self {
-            PrimaryKeys::RowNumbers => return Ok(None),
-            PrimaryKeys::Int64(keys) => (INT64, keys.len()),
-            PrimaryKeys::VarChar(keys) => (VARCHAR, keys.len()),
+    /// `INVALID_INPUT` if there is another number of keys, or if two are equal.
+    pub fn check(&self, count: usize) -> Result<()> {
+        let len = match self {
+            PrimaryKeys::RowNumbers => return Ok(()),
+            PrimaryKeys::Int64(keys) => keys.len(),
+            PrimaryKeys::VarChar(keys) => keys.len(),
         };
         if len != count {
             return Err(Error::new(
@@ -57,17 +57,43 @@ impl PrimaryKeys {
                 format!("there are {count} vectors but {len} keys; give one key a vector"),
             ));
         }
+        match self {
+            PrimaryKeys::RowNumbers => Ok(()),
+            PrimaryKeys::Int64(keys) => refuse_duplicates(keys),
+            PrimaryKeys::VarChar(keys) => refuse_duplicates(keys),
+        }
+    }
+
+    /// The keys in another order: the first is now that of row `order[0]`. Row numbers stay what
+    /// they are, for they say nothing of an order.
+    pub fn reordered(self, order: &[u32]) -> Self {
+        match self {
+            PrimaryKeys::RowNumbers => PrimaryKeys::RowNumbers,
+            PrimaryKeys::Int64(keys) => PrimaryKeys::Int64(order.iter().map(|&row| keys[row as usize]).collect()),
+            PrimaryKeys::VarChar(mut keys) => {
+                PrimaryKeys::VarChar(order.iter().map(|&row| std::mem::take(&mut keys[row as usize])).collect())
+            }
+        }
+    }
+
+    /// The section for `count` rows, or `None` if row numbers are the keys.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if there is another number of keys, if two are equal, or if they are too long.
+    pub fn encode(&self, count: usize) -> Result<Option<Vec<u8>>> {
+        self.check(count)?;
+        let tag = match self {
+            PrimaryKeys::RowNumbers => return Ok(None),
+            PrimaryKeys::Int64(_) => INT64,
+            PrimaryKeys::VarChar(_) => VARCHAR,
+        };
         let mut out = Vec::with_capacity(HEAD + 8 * count);
         out.extend(tag.to_le_bytes());
         out.extend(0u32.to_le_bytes());
         match self {
             PrimaryKeys::RowNumbers => {}
-            PrimaryKeys::Int64(keys) => {
-                refuse_duplicates(keys)?;
-                out.extend(as_bytes(keys));
-            }
+            PrimaryKeys::Int64(keys) => out.extend(as_bytes(keys)),
             PrimaryKeys::VarChar(keys) => {
-                refuse_duplicates(keys)?;
                 let mut end = 0u32;
                 out.extend(end.to_le_bytes());
                 for (row, key) in keys.iter().enumerate() {
@@ -111,8 +137,13 @@ pub struct Keys {
 #[derive(Debug)]
 enum Stored {
     RowNumbers,
+    /// The numbers that rows were given by, where they lie in another order.
+    Order(Blob),
     Int64(Blob),
-    VarChar { ends: Blob, text: Blob },
+    VarChar {
+        ends: Blob,
+        text: Blob,
+    },
 }
 
 #[derive(Debug)]
@@ -124,15 +155,20 @@ enum Order {
 }
 
 impl Keys {
-    /// Opens the section for `count` rows; without a section, row numbers are the keys. Looks at the
-    /// section's ends only.
+    /// Opens the section for `count` rows; without a section, the numbers that rows were given by are
+    /// the keys: those of `order`, or else their own. Looks at the section's ends only.
     ///
     /// # Errors
     /// `CORRUPT_FILE` if the section hasn't the length that `count` keys have.
-    pub fn open(section: Option<Blob>, count: u32) -> Result<Self> {
-        let stored = match section {
-            None => Stored::RowNumbers,
-            Some(section) => {
+    pub fn open(section: Option<Blob>, order: Option<&Blob>, count: u32) -> Result<Self> {
+        let stored = match (section, order) {
+            (None, None) => Stored::RowNumbers,
+            (None, Some(order)) if order.len() as u64 == 4 * u64::from(count) => Stored::Order(order.clone()),
+            (None, Some(order)) => {
+                let bytes = order.len();
+                return Err(Error::corrupt(format!("the order of {count} rows can't have {bytes} bytes")));
+            }
+            (Some(section), _) => {
                 let mut c = Cursor::new(&section, "the section keys");
                 let (tag, reserved) = (c.u32()?, c.u32()?);
                 let body = section.slice(HEAD..section.len())?;
@@ -181,7 +217,7 @@ impl Keys {
         }
         match &self.stored {
             Stored::RowNumbers => Ok(Key::Int64(row.into())),
-            Stored::Int64(_) => Ok(Key::Int64(self.number(row))),
+            Stored::Order(_) | Stored::Int64(_) => Ok(Key::Int64(self.number(row))),
             Stored::VarChar { .. } => match std::str::from_utf8(self.text(row)?) {
                 Ok(text) => Ok(Key::VarChar(text.to_owned())),
                 Err(_) => Err(Error::corrupt(format!("the key of row {row} isn't UTF-8; the file is damaged"))),
@@ -193,7 +229,7 @@ impl Keys {
     pub fn row(&self, key: &Key) -> Option<u32> {
         match (key, &self.stored) {
             (Key::Int64(key), Stored::RowNumbers) => u32::try_from(*key).ok().filter(|&row| row < self.count),
-            (Key::Int64(key), Stored::Int64(_)) => self.find(|row| self.number(row).cmp(key)),
+            (Key::Int64(key), Stored::Order(_) | Stored::Int64(_)) => self.find(|row| self.number(row).cmp(key)),
             (Key::VarChar(key), Stored::VarChar { .. }) => self.find(|row| self.bytes(row).cmp(key.as_bytes())),
             _ => None,
         }
@@ -254,7 +290,7 @@ impl Keys {
     fn compare(&self, a: u32, b: u32) -> Ordering {
         match &self.stored {
             Stored::RowNumbers => a.cmp(&b),
-            Stored::Int64(_) => self.number(a).cmp(&self.number(b)),
+            Stored::Order(_) | Stored::Int64(_) => self.number(a).cmp(&self.number(b)),
             Stored::VarChar { .. } => self.bytes(a).cmp(self.bytes(b)),
         }
     }
@@ -262,6 +298,7 @@ impl Keys {
     fn number(&self, row: u32) -> i64 {
         match &self.stored {
             Stored::Int64(keys) => keys.as_numbers().map_or(0, |keys: &[i64]| keys[row as usize]),
+            Stored::Order(order) => order.as_numbers().map_or(0, |order: &[u32]| order[row as usize].into()),
             _ => row.into(),
         }
     }
@@ -291,11 +328,11 @@ mod tests {
 
     fn open(keys: &PrimaryKeys, count: usize) -> Keys {
         let section = keys.encode(count).unwrap().map(|bytes| Blob::copy_of(&bytes).unwrap());
-        Keys::open(section, count as u32).unwrap()
+        Keys::open(section, None, count as u32).unwrap()
     }
 
     fn forged(bytes: &[u8], count: u32) -> Result<()> {
-        let keys = Keys::open(Some(Blob::copy_of(bytes)?), count)?;
+        let keys = Keys::open(Some(Blob::copy_of(bytes)?), None, count)?;
         for row in 0..count {
             if let Ok(key) = keys.key(row) {
                 keys.row(&key);
@@ -395,6 +432,6 @@ mod tests {
     }
 
     fn forged_open(bytes: &[u8], count: u32) -> Result<()> {
-        Keys::open(Some(Blob::copy_of(bytes)?), count)?.verify()
+        Keys::open(Some(Blob::copy_of(bytes)?), None, count)?.verify()
     }
 }

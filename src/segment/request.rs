@@ -34,6 +34,8 @@ pub struct Request<'a> {
     pub rerank: Option<usize>,
     /// How many candidates a graph's walk keeps.
     pub ef: Option<usize>,
+    /// How many lists are looked into.
+    pub nprobe: Option<usize>,
     /// Rows that aren't there any more.
     pub deleted: Option<&'a Bitmap>,
 }
@@ -65,6 +67,7 @@ impl<'a> Request<'a> {
             exact: false,
             rerank: None,
             ef: None,
+            nprobe: None,
             deleted: None,
         }
     }
@@ -79,7 +82,7 @@ impl<'a> Request<'a> {
     /// # Errors
     /// `INVALID_ARGUMENT`.
     pub(super) fn params(&self, metric: Metric) -> Result<SearchParams> {
-        let Request { limit, offset, rerank, ef, exact, .. } = *self;
+        let Request { limit, offset, rerank, ef, nprobe, exact, .. } = *self;
         if limit == 0 || limit > MAX_LIMIT {
             return Err(Error::argument(format!("limit is {limit}; it must be 1 to {MAX_LIMIT}")));
         }
@@ -102,12 +105,12 @@ impl<'a> Request<'a> {
             if !(recall > 0.0 && recall <= 1.0) {
                 return Err(Error::argument(format!("recall is {recall}; it is more than 0 and at most 1")));
             }
-            if exact || rerank.is_some() || ef.is_some() {
-                return Err(Error::argument("recall chooses exact, rerank and ef by itself; leave them out"));
+            if exact || rerank.is_some() || ef.is_some() || nprobe.is_some() {
+                return Err(Error::argument("recall chooses exact, rerank, ef and nprobe by itself; leave them out"));
             }
         }
         let window = self.window(metric)?;
-        Ok(SearchParams { limit: self.depth(), ef, rerank, exact, window, ..SearchParams::default() })
+        Ok(SearchParams { limit: self.depth(), ef, rerank, nprobe, exact, window, ..SearchParams::default() })
     }
 
     fn window(&self, metric: Metric) -> Result<Window> {

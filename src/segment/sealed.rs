@@ -55,7 +55,7 @@ impl Sealed {
         Ok(Sealed {
             card: card(file.section(Kind::CARD))?,
             calibration: file.section(Kind::CALIBRATION).map(|section| Calibration::open(&section)).transpose()?,
-            keys: Keys::open(file.section(Kind::KEYS), header.count)?,
+            keys: Keys::open(file.section(Kind::KEYS), index.rows().order(), header.count)?,
             columns: match file.section(Kind::COLUMNS) {
                 Some(section) => Columns::open(section, count)?,
                 None => Columns::empty(count),
@@ -142,6 +142,18 @@ impl Sealed {
             search(limit, Some(allow))
         })?;
         Ok(found.into_iter().skip(request.offset).flatten().collect())
+    }
+
+    /// The number of a row among the vectors that the file was built from: its own, unless rows lie
+    /// in lists.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if there is no such row.
+    pub fn given(&self, row: u32) -> Result<u32> {
+        if row >= self.header().count {
+            return Err(Error::argument(format!("there is no row {row}; the file has {}", self.header().count)));
+        }
+        Ok(self.index.rows().given(row))
     }
 
     /// The key of a row.

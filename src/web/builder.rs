@@ -241,6 +241,7 @@ fn lay_out<'a>(
             metric,
             precisions,
             ef_construction: options.ef_construction,
+            nlist: None,
             calibration_queries: options.calibrate,
             seed: options.seed,
         },

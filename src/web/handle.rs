@@ -37,6 +37,7 @@ struct Options {
     exact: bool,
     rerank: Option<usize>,
     ef: Option<usize>,
+    nprobe: Option<usize>,
 }
 
 impl Options {
@@ -57,6 +58,7 @@ impl Options {
             exact: self.exact,
             rerank: self.rerank,
             ef: self.ef,
+            nprobe: self.nprobe,
             ..Request::new(query)
         }
     }
@@ -77,7 +79,17 @@ struct Description<'a> {
     dimension: u32,
     metric: &'a str,
     index_type: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lists: Option<Lists>,
     card: &'a str,
+}
+
+#[derive(Serialize)]
+struct Lists {
+    count: usize,
+    least: usize,
+    median: usize,
+    most: usize,
 }
 
 impl IndexHandle {
@@ -118,7 +130,12 @@ impl IndexHandle {
     /// What the file says of itself, as a plain object.
     pub fn describe(&self) -> std::result::Result<JsValue, JsValue> {
         let header = self.sealed.header();
+        let lists = self.sealed.index().lists().map(|lists| {
+            let [least, median, most] = lists.sizes();
+            Lists { count: lists.count(), least, median, most }
+        });
         let description = Description {
+            lists,
             count: header.count,
             dimension: header.dimension,
             metric: header.metric.name(),
@@ -139,7 +156,7 @@ impl IndexHandle {
     }
 
     /// Takes on the options of the searches that follow: `{ limit, offset, filter, radius,
-    /// rangeFilter, groupByField, groupSize, strictGroupSize, recall, exact, rerank, ef }`.
+    /// rangeFilter, groupByField, groupSize, strictGroupSize, recall, exact, rerank, ef, nprobe }`.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if they have another shape.

@@ -68,10 +68,26 @@ impl Bitmap {
         self.words[row / 64] &= !(1 << (row % 64));
     }
 
-    /// Rows `32 * block ..` as a mask, lowest bit first: what a block of 32 codes is masked with.
+    /// The 32 rows from `first` on as a mask, lowest bit first: what a block of codes is masked with.
     #[inline]
-    pub fn block32(&self, block: usize) -> u32 {
-        self.words.get(block / 2).map_or(0, |w| (w >> (32 * (block % 2))) as u32)
+    pub fn mask32(&self, first: usize) -> u32 {
+        let word = |i: usize| self.words.get(i).copied().unwrap_or(0);
+        let (i, shift) = (first / 64, first % 64);
+        let low = word(i) >> shift;
+        if shift <= 32 { low as u32 } else { (low | word(i + 1) << (64 - shift)) as u32 }
+    }
+
+    /// How many of these rows are in.
+    pub fn count_in(&self, rows: std::ops::Range<usize>) -> usize {
+        let mut count = 0;
+        let mut first = rows.start;
+        while first < rows.end {
+            let left = rows.end - first;
+            let used = if left < 32 { (1 << left) - 1 } else { u32::MAX };
+            count += (self.mask32(first) & used).count_ones() as usize;
+            first += 32;
+        }
+        count
     }
 
     /// How many rows are in.
@@ -157,10 +173,12 @@ mod tests {
             m.invert();
             prop_assert_eq!(m.count(), len - a.len());
             prop_assert!(a.iter().all(|&r| !m.contains(r)));
-            for block in 0..len.div_ceil(32) + 1 {
+            for first in 0..len + 70 {
                 for bit in 0..32 {
-                    prop_assert_eq!(of(&a).block32(block) >> bit & 1 == 1, a.contains(&(block * 32 + bit)));
+                    prop_assert_eq!(of(&a).mask32(first) >> bit & 1 == 1, a.contains(&(first + bit)));
                 }
+                let rows = first..first + len / 3;
+                prop_assert_eq!(of(&a).count_in(rows.clone()), a.range(rows).count());
             }
         }
     }

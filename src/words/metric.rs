@@ -25,6 +25,14 @@ pub enum IndexType {
     ScanRabitq = 1,
     /// Hierarchical navigable small world graph.
     Hnsw = 2,
+    /// Rows in lists; those of the nearest lists compared in f32.
+    IvfFlat = 3,
+    /// Rows in lists; those of the nearest lists compared in 8 bits.
+    IvfSq8 = 4,
+    /// RaBitQ codes in lists; those of the nearest lists scanned, the best reranked.
+    IvfRabitq = 6,
+    /// A graph over rows of 8 bits.
+    HnswSq8 = 7,
 }
 
 /// What the rows used for reranking (and for exact search) are stored as.
@@ -67,7 +75,8 @@ macro_rules! named {
 }
 
 named!(Metric, "metric", L2 => "L2", Ip => "IP", Cosine => "COSINE");
-named!(IndexType, "index type", Flat => "FLAT", ScanRabitq => "SCAN_RABITQ", Hnsw => "HNSW");
+named!(IndexType, "index type", Flat => "FLAT", ScanRabitq => "SCAN_RABITQ", Hnsw => "HNSW", IvfFlat => "IVF_FLAT",
+    IvfSq8 => "IVF_SQ8", IvfRabitq => "IVF_RABITQ", HnswSq8 => "HNSW_SQ8");
 named!(Precision, "precision", Int8 => "int8", F32 => "f32");
 
 impl Metric {
@@ -94,6 +103,20 @@ impl Metric {
 }
 
 impl IndexType {
+    /// Whether rows lie in lists.
+    pub const fn has_lists(self) -> bool {
+        matches!(self, IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfRabitq)
+    }
+
+    /// The precision of rows that it can't do without.
+    pub const fn needed_precision(self) -> Option<Precision> {
+        match self {
+            IndexType::IvfFlat => Some(Precision::F32),
+            IndexType::IvfSq8 | IndexType::HnswSq8 => Some(Precision::Int8),
+            IndexType::Flat | IndexType::ScanRabitq | IndexType::Hnsw | IndexType::IvfRabitq => None,
+        }
+    }
+
     /// The index type of a code in a file.
     pub fn from_code(code: u8) -> Result<Self> {
         from_code(Self::ALL.iter().copied().find(|&index_type| index_type as u8 == code), code, "index type")

@@ -4,7 +4,8 @@ use super::Hit;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
-/// Keeps the `k` nearest hits seen so far whose distance lies in a window; ties go to the lower row.
+/// Keeps the `k` nearest hits seen so far whose distance lies in a window; ties go to the
+/// lower row, or to what is given in its place.
 #[derive(Debug, Clone)]
 pub struct TopK {
     heap: BinaryHeap<Farthest>,
@@ -39,7 +40,11 @@ impl Default for Window {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Farthest(Hit);
+struct Farthest {
+    hit: Hit,
+    /// What ties go by.
+    rank: u32,
+}
 
 impl PartialEq for Farthest {
     fn eq(&self, other: &Self) -> bool {
@@ -54,7 +59,7 @@ impl PartialOrd for Farthest {
 }
 impl Ord for Farthest {
     fn cmp(&self, other: &Self) -> Ordering {
-        self.0.order(&other.0)
+        self.hit.distance.total_cmp(&other.hit.distance).then(self.rank.cmp(&other.rank))
     }
 }
 
@@ -72,23 +77,30 @@ impl TopK {
         if self.heap.len() < self.k {
             self.window.below
         } else {
-            self.heap.peek().map_or(f32::NEG_INFINITY, |worst| worst.0.distance)
+            self.heap.peek().map_or(f32::NEG_INFINITY, |worst| worst.hit.distance)
         }
     }
 
     /// Offers a hit; says whether it was kept.
     #[inline]
     pub fn push(&mut self, hit: Hit) -> bool {
+        self.push_ranked(hit, hit.row)
+    }
+
+    /// [`Self::push`], with another number than the row for ties to go by.
+    #[inline]
+    pub fn push_ranked(&mut self, hit: Hit, rank: u32) -> bool {
         if !self.window.contains(hit.distance) {
             return false;
         }
+        let new = Farthest { hit, rank };
         if self.heap.len() < self.k {
-            self.heap.push(Farthest(hit));
+            self.heap.push(new);
             return true;
         }
         match self.heap.peek_mut() {
-            Some(mut worst) if hit.order(&worst.0) == Ordering::Less => {
-                *worst = Farthest(hit);
+            Some(mut worst) if new < *worst => {
+                *worst = new;
                 true
             }
             _ => false,
@@ -107,7 +119,7 @@ impl TopK {
 
     /// The hits, nearest first.
     pub fn into_sorted(self) -> Vec<Hit> {
-        self.heap.into_sorted_vec().into_iter().map(|f| f.0).collect()
+        self.heap.into_sorted_vec().into_iter().map(|f| f.hit).collect()
     }
 
     /// Forgets everything and keeps `k` from now on, in the memory that it has.
@@ -124,9 +136,11 @@ impl TopK {
 
     /// Moves the hits to the end of `hits`, nearest first, and keeps the memory.
     pub fn drain_sorted(&mut self, hits: &mut Vec<Hit>) {
-        let start = hits.len();
-        hits.extend(self.heap.drain().map(|f| f.0));
-        hits[start..].sort_unstable_by(Hit::order);
+        let mut sorted = std::mem::take(&mut self.heap).into_vec();
+        sorted.sort_unstable();
+        hits.extend(sorted.iter().map(|f| f.hit));
+        sorted.clear();
+        self.heap = sorted.into();
     }
 }
 
@@ -163,6 +177,20 @@ mod tests {
             again.reset(1);
             let hit = Hit { row: 0, distance: 1.0 };
             prop_assert_eq!((again.push(hit), again.push(hit)), (true, false));
+        }
+
+        #[test]
+        fn ties_go_by_rank(distances in prop::collection::vec(-2i8..2, 0..100), k in 1usize..20) {
+            // Ranks that descend with the rows.
+            let hits = || (0u32..).zip(&distances).map(|(row, &d)| Hit { row, distance: d.into() });
+            let mut top = TopK::new(k, k);
+            for hit in hits() {
+                top.push_ranked(hit, 1000 - hit.row);
+            }
+            let mut sorted: Vec<Hit> = hits().collect();
+            sorted.sort_by(|a, b| a.distance.total_cmp(&b.distance).then(b.row.cmp(&a.row)));
+            sorted.truncate(k);
+            prop_assert_eq!(top.into_sorted(), sorted);
         }
     }
 }

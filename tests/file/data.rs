@@ -44,6 +44,9 @@ impl Default for Wanted {
 
 pub const SEED: u64 = 7;
 
+/// Lists of an index that has some.
+pub const NLIST: usize = 5;
+
 pub fn part(row: usize) -> &'static str {
     ["noun", "verb", "adjective"][row % 3]
 }
@@ -97,7 +100,13 @@ pub fn file(wanted: &Wanted) -> Vec<u8> {
 
 /// What a file is built with.
 pub fn params(wanted: &Wanted) -> BuildParams {
-    BuildParams { metric: wanted.metric, precisions: wanted.precisions.to_vec(), seed: SEED, ..BuildParams::default() }
+    BuildParams {
+        metric: wanted.metric,
+        precisions: wanted.precisions.to_vec(),
+        nlist: Some(NLIST),
+        seed: SEED,
+        ..BuildParams::default()
+    }
 }
 
 pub fn open(bytes: &[u8]) -> Sealed {
@@ -119,4 +128,12 @@ pub fn distances(data: &[f32], dimension: usize, query: &[f32], metric: Metric) 
 }
 
 /// The types that are built here.
-pub const INDEX_TYPES: &[IndexType] = &[IndexType::Flat, IndexType::ScanRabitq, IndexType::Hnsw];
+pub const INDEX_TYPES: &[IndexType] = &[
+    IndexType::Flat,
+    IndexType::ScanRabitq,
+    IndexType::Hnsw,
+    IndexType::IvfFlat,
+    IndexType::IvfSq8,
+    IndexType::IvfRabitq,
+    IndexType::HnswSq8,
+];

@@ -1,7 +1,7 @@
 //! Holds `docs/format.md` to its word: its example is a real file, and a second reader, written from
 //! the page alone and slow on purpose, finds in files what the crate finds.
 
-use crate::data::{INDEX_TYPES, Wanted, file, open, part, vectors};
+use crate::data::{INDEX_TYPES, NLIST, Wanted, file, open, part, vectors};
 use elanus::index::BuildParams;
 use elanus::segment::{Input, Key, PrimaryKeys, Request, Scratch, build};
 use elanus::words::{IndexType, MatrixView, Metric, Precision};
@@ -175,11 +175,21 @@ impl<'a> Second<'a> {
     /// The estimate of a row's distance, its f_error · ‖p‖, and its f_scale.
     fn estimate(&self, query: &[f64], row: usize) -> (f64, f64, f64) {
         let d = self.dimension();
-        let c = Self::floats(self.section(3).unwrap(), d);
-        let from_c: Vec<f64> = query.iter().zip(&c).map(|(q, c)| q - c).collect();
-        let p = self.rotate(&from_c);
-        let block = &self.section(5).unwrap()[row / 32 * (384 + 16 * p.len() / 4)..];
-        let j = row % 32;
+        let m = Self::floats(self.section(3).unwrap(), d);
+        let from_m: Vec<f64> = query.iter().zip(&m).map(|(q, m)| q - m).collect();
+        let p = self.rotate(&from_m);
+        let lists = self.lists();
+        let list = lists.iter().position(|(rows, _)| rows.contains(&row)).unwrap();
+        let (u, t) = match self.file[37] {
+            1 => (vec![0.0; p.len()], 0.0),
+            _ => {
+                let shifts = &self.section(3).unwrap()[4 * d..];
+                (Self::floats(&shifts[4 * list * p.len()..], p.len()), Self::f32(shifts, lists.len() * p.len() + list))
+            }
+        };
+        let (rows, first_block) = &lists[list];
+        let block = &self.section(5).unwrap()[(first_block + (row - rows.start) / 32) * (384 + 16 * p.len() / 4)..];
+        let j = (row - rows.start) % 32;
         let signs: Vec<f64> = (0..p.len())
             .map(|i| {
                 let byte = block[384 + 16 * (i / 4) + j % 16];
@@ -188,8 +198,28 @@ impl<'a> Second<'a> {
             })
             .collect();
         let [f_add, f_scale, f_error] = [0, 32, 64].map(|kind| Self::f32(block, kind + j));
-        let added = if self.metric() == Metric::L2 { dot(&from_c, &from_c) } else { -dot(query, &c) };
-        (added + f_add - f_scale * dot(&signs, &p), f_error * dot(&p, &p).sqrt(), f_scale)
+        let apart: Vec<f64> = p.iter().zip(&u).map(|(p, u)| p - u).collect();
+        let square = dot(&apart, &apart);
+        let added = if self.metric() == Metric::L2 { square } else { -dot(query, &m) - dot(&p, &u) - t };
+        (added + f_add - f_scale * dot(&signs, &p), f_error * square.sqrt(), f_scale)
+    }
+
+    /// The number that a row was given by.
+    fn given(&self, row: usize) -> usize {
+        self.section(12).map_or(row, |order| Self::u32(order, 4 * row))
+    }
+
+    /// Of each list its rows and the number of its first block.
+    fn lists(&self) -> Vec<(std::ops::Range<usize>, usize)> {
+        let directory = self.section(4).unwrap();
+        assert_eq!((directory.len(), Self::u32(directory, 4)), (8 + 8 * Self::u32(directory, 0), 0));
+        let mut next = 0;
+        let list = |entry: &[u8]| {
+            let rows = next..next + Self::u32(entry, 4);
+            next = rows.end;
+            (rows, Self::u32(entry, 0))
+        };
+        directory[8..].chunks_exact(8).map(list).collect()
     }
 
     fn key(&self, row: usize) -> Key {
@@ -285,7 +315,8 @@ fn a_second_reader_finds_the_same() {
         for row in [0, 1, 31, 32, 69] {
             assert_eq!(sealed.key(row as u32), Ok(second.key(row)), "{wanted:?}");
             assert_eq!(sealed.fields(&[row as u32]).unwrap(), [second.fields(row)]);
-            assert_eq!(second.text("part", row).as_deref(), Some(part(row)));
+            assert_eq!(sealed.given(row as u32), Ok(second.given(row) as u32), "{wanted:?}");
+            assert_eq!(second.text("part", row).as_deref(), Some(part(second.given(row))));
         }
         for query in vectors(3, wanted.dimension, 55).chunks_exact(wanted.dimension) {
             let request = Request { exact: true, limit: wanted.rows, ..Request::new(query) };
@@ -318,7 +349,7 @@ fn a_second_reader_gets_the_same_distances_from_8_bits() {
 
 #[test]
 fn a_second_reader_estimates_the_same_from_codes() {
-    for wanted in variants().filter(|w| w.index_type == IndexType::ScanRabitq) {
+    for wanted in variants().filter(|w| matches!(w.index_type, IndexType::ScanRabitq | IndexType::IvfRabitq)) {
         let bytes = file(&wanted);
         let (sealed, second) = (open(&bytes), Second { file: &bytes });
         let (mut off, mut deviations) = (0.0, 0.0);
@@ -334,7 +365,7 @@ fn a_second_reader_estimates_the_same_from_codes() {
             // Tables have 32 steps for the largest group of four: the crate's own rounding.
             let step =
                 2.0 * p.chunks(4).map(|four| four.iter().map(|x| x.abs()).sum::<f64>()).fold(0.0, f64::max) / 31.0;
-            let request = Request { rerank: Some(0), limit: wanted.rows, ..Request::new(query) };
+            let request = Request { rerank: Some(0), limit: wanted.rows, nprobe: Some(NLIST), ..Request::new(query) };
             let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
             assert_eq!(hits.len(), wanted.rows);
             for hit in hits {
@@ -357,8 +388,34 @@ fn a_second_reader_estimates_the_same_from_codes() {
 }
 
 #[test]
+fn a_second_reader_looks_into_the_same_lists() {
+    for wanted in variants().filter(|w| matches!(w.index_type, IndexType::IvfFlat | IndexType::IvfSq8)) {
+        let bytes = file(&wanted);
+        let (sealed, second) = (open(&bytes), Second { file: &bytes });
+        let lists = second.lists();
+        let d = wanted.dimension;
+        assert_eq!(second.section(3).unwrap().len(), 4 * d * lists.len());
+        for query in vectors(5, d, 58).chunks_exact(d) {
+            let stored = second.stored_query(query);
+            let distance = |list: usize| {
+                let c = Second::floats(&second.section(3).unwrap()[4 * d * list..], d);
+                match wanted.metric {
+                    Metric::Ip => -dot(&stored, &c),
+                    _ => stored.iter().zip(&c).map(|(q, c)| (q - c).powi(2)).sum(),
+                }
+            };
+            let nearest = (0..lists.len()).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap();
+            let rows = &lists[nearest].0;
+            let request = Request { nprobe: Some(1), limit: rows.len().max(1), ..Request::new(query) };
+            let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
+            assert!(hits.iter().all(|hit| rows.contains(&(hit.row as usize))), "{wanted:?}");
+        }
+    }
+}
+
+#[test]
 fn a_second_reader_walks_the_graph_to_every_row() {
-    for wanted in variants().filter(|w| w.index_type == IndexType::Hnsw) {
+    for wanted in variants().filter(|w| matches!(w.index_type, IndexType::Hnsw | IndexType::HnswSq8)) {
         let bytes = file(&Wanted { rows: 300, ..wanted });
         let second = Second { file: &bytes };
         let (entry, layers) = second.graph();

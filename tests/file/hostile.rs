@@ -183,6 +183,19 @@ fn particular_lies_are_refused() {
         ("a directory of other rows", IndexType::ScanRabitq, |p| {
             write(p.section(Kind::DIRECTORY), 12, &37u32.to_le_bytes())
         }),
+        ("lists that overlap", IndexType::IvfRabitq, |p| write(p.section(Kind::DIRECTORY), 16, &0u32.to_le_bytes())),
+        ("more lists than bytes", IndexType::IvfFlat, |p| {
+            write(p.section(Kind::DIRECTORY), 0, &u32::MAX.to_le_bytes())
+        }),
+        ("a scan of many lists", IndexType::IvfRabitq, |p| p.header.index_type = IndexType::ScanRabitq),
+        ("a row's number twice", IndexType::IvfSq8, |p| p.section(Kind::ORDER).copy_within(0..4, 4)),
+        ("a row's number past the count", IndexType::IvfFlat, |p| write(p.section(Kind::ORDER), 0, &[0xFF; 4])),
+        ("a list's centroid that isn't finite", IndexType::IvfSq8, |p| {
+            write(p.section(Kind::CENTROIDS), 4, &f32::NAN.to_le_bytes())
+        }),
+        ("8-bit lists without 8-bit rows", IndexType::IvfSq8, |p| {
+            p.sections.retain(|(kind, _)| *kind != Kind::ROWS_I8)
+        }),
         ("columns of other rows", IndexType::Flat, |p| write(p.section(Kind::COLUMNS), 8, &37u64.to_le_bytes())),
         ("more columns than bytes", IndexType::Flat, |p| write(p.section(Kind::COLUMNS), 0, &u32::MAX.to_le_bytes())),
         ("a column outside", IndexType::Flat, |p| write(p.section(Kind::COLUMNS), 16 + 24, &u64::MAX.to_le_bytes())),

@@ -6,12 +6,14 @@ use elanus::words::{Bitmap, Code, Hit, IndexType, Metric, Precision};
 use std::collections::{BTreeMap, HashSet};
 
 const F32: &[Precision] = &[Precision::F32];
+const BOTH: &[Precision] = &[Precision::Int8, Precision::F32];
 
 /// Files with exact rows of each type and metric: 500 rows, so that a scan scans.
 fn files() -> impl Iterator<Item = (Wanted, Sealed)> {
     crate::data::INDEX_TYPES.iter().flat_map(|&index_type| {
         Metric::ALL.iter().map(move |&metric| {
-            let wanted = Wanted { rows: 500, dimension: 12, index_type, metric, precisions: F32, ..Wanted::default() };
+            let precisions = if index_type.needed_precision() == Some(Precision::Int8) { BOTH } else { F32 };
+            let wanted = Wanted { rows: 500, dimension: 12, index_type, metric, precisions, ..Wanted::default() };
             (wanted, open(&file(&wanted)))
         })
     })
@@ -21,15 +23,16 @@ fn queries(wanted: &Wanted) -> Vec<Vec<f32>> {
     vectors(4, wanted.dimension, 71).chunks_exact(wanted.dimension).map(<[f32]>::to_vec).collect()
 }
 
-/// All rows, nearest first. That an exact search gives what the definition says is held elsewhere.
+/// All rows, by the numbers that they were given by, nearest first. That an exact search gives what
+/// the definition says is held elsewhere.
 fn all(sealed: &Sealed, query: &[f32]) -> Vec<(usize, f64)> {
     let request = Request { exact: true, limit: MAX_LIMIT, ..Request::new(query) };
     let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
-    hits.into_iter().map(|hit| (hit.row as usize, hit.distance.into())).collect()
+    hits.into_iter().map(|hit| (sealed.given(hit.row).unwrap() as usize, hit.distance.into())).collect()
 }
 
-fn rows(hits: &[Hit]) -> Vec<usize> {
-    hits.iter().map(|hit| hit.row as usize).collect()
+fn rows(sealed: &Sealed, hits: &[Hit]) -> Vec<usize> {
+    hits.iter().map(|hit| sealed.given(hit.row).unwrap() as usize).collect()
 }
 
 /// How many of `expected` are in `found`, as a share.
@@ -73,12 +76,12 @@ fn a_range_is_a_ring() {
                         ..Request::new(&query)
                     };
                     let exact = sealed.search(&Request { exact: true, ..request.clone() }, &mut scratch).unwrap();
-                    assert_eq!(rows(&exact), ring, "{wanted:?} {inner}..{outer} {filter:?}");
+                    assert_eq!(rows(&sealed, &exact), ring, "{wanted:?} {inner}..{outer} {filter:?}");
                     let few =
                         sealed.search(&Request { exact: true, limit: 3, offset: 2, ..request.clone() }, &mut scratch);
                     let few_expected: Vec<usize> = ring.iter().copied().skip(2).take(3).collect();
-                    assert_eq!(rows(&few.unwrap()), few_expected, "{wanted:?} {inner}..{outer} {filter:?}");
-                    let found = rows(&sealed.search(&request, &mut scratch).unwrap());
+                    assert_eq!(rows(&sealed, &few.unwrap()), few_expected, "{wanted:?} {inner}..{outer} {filter:?}");
+                    let found = rows(&sealed, &sealed.search(&request, &mut scratch).unwrap());
                     assert!(found.iter().all(|row| ring.contains(row)), "{wanted:?} {inner}..{outer}");
                     found_share += share(&found, &ring);
                     asked += 1;
@@ -131,7 +134,8 @@ fn the_largest_limit_gives_all_rows() {
         let query = &queries(&wanted)[0];
         let hits = sealed.search(&Request { limit: MAX_LIMIT, ..Request::new(query) }, &mut scratch).unwrap();
         assert_eq!(hits.len(), wanted.rows);
-        assert!(hits.is_sorted_by(|a, b| a.order(b).is_lt()));
+        let given: Vec<Hit> = hits.iter().map(|hit| Hit { row: sealed.given(hit.row).unwrap(), ..*hit }).collect();
+        assert!(given.is_sorted_by(|a, b| a.order(b).is_lt()));
     }
 }
 
@@ -186,10 +190,10 @@ fn groups_hold_the_nearest_of_each_value() {
                     let (groups, order) = grouped(&all, value, limit + offset, size, strict);
                     let expected: Vec<usize> =
                         order.iter().skip(offset).flat_map(|value| groups[value].iter().copied()).collect();
-                    let found = rows(&sealed.search(&request, &mut scratch).unwrap());
+                    let found = rows(&sealed, &sealed.search(&request, &mut scratch).unwrap());
                     assert_eq!(found, expected, "{wanted:?} {field} {limit} {offset} {size} {strict}");
                     let approximate = Request { exact: false, ef: Some(300), ..request };
-                    let found = rows(&sealed.search(&approximate, &mut scratch).unwrap());
+                    let found = rows(&sealed, &sealed.search(&approximate, &mut scratch).unwrap());
                     assert!(share(&found, &expected) >= 0.9, "{wanted:?} {field}: {found:?} for {expected:?}");
                 }
             }
@@ -215,7 +219,7 @@ fn an_iteration_gives_each_row_once() {
     let mut scratch = Scratch::default();
     for (wanted, sealed) in files() {
         let query = &queries(&wanted)[1];
-        let deleted = Bitmap::from_fn(wanted.rows, |row| row % 5 == 1);
+        let deleted = Bitmap::from_fn(wanted.rows, |row| sealed.given(row as u32).unwrap() % 5 == 1);
         let allowed = |row: usize| part(row) != "noun" && row % 5 != 1;
         let expected: Vec<usize> =
             all(&sealed, query).into_iter().map(|(row, _)| row).filter(|&row| allowed(row)).collect();
@@ -232,7 +236,7 @@ fn an_iteration_gives_each_row_once() {
                 if hits.is_empty() {
                     break;
                 }
-                found.extend(rows(&hits));
+                found.extend(rows(&sealed, &hits));
             }
             let expected = &expected[..limit.unwrap_or(usize::MAX).min(expected.len())];
             if exact {

@@ -1,8 +1,11 @@
 //! What an opened file answers, against a plain reading of the same rows.
 
-use crate::data::{self, INDEX_TYPES, Wanted, distances, fields, file, number_key, open, part, text_key, vectors};
-use elanus::segment::{Key, MAX_LIMIT, Request, Scratch, Sealed};
-use elanus::words::{Bitmap, Blob, Code, Metric, Precision};
+use crate::data::{
+    self, INDEX_TYPES, NLIST, Wanted, distances, fields, file, number_key, open, part, text_key, vectors,
+};
+use elanus::index::BuildParams;
+use elanus::segment::{Input, Key, MAX_LIMIT, PrimaryKeys, Request, Scratch, Sealed, build};
+use elanus::words::{Bitmap, Blob, Code, Hit, IndexType, MatrixView, Metric, Precision};
 
 const INT8_ERROR: f64 = 0.02;
 
@@ -21,6 +24,8 @@ fn check(sealed: &Sealed, wanted: &Wanted, request: &Request<'_>, allowed: impl 
     let hits = sealed.search(request, &mut Scratch::default()).unwrap();
     let there = (0..wanted.rows).filter(|&row| allowed(row)).count();
     assert_eq!(hits.len(), request.limit.min(there), "{wanted:?} {request:?}");
+    // As the rows were given, which is what ties go by.
+    let hits: Vec<Hit> = hits.iter().map(|hit| Hit { row: sealed.given(hit.row).unwrap(), ..*hit }).collect();
     assert!(hits.windows(2).all(|pair| pair[0].order(&pair[1]).is_lt()), "{wanted:?} {hits:?}");
     let data = vectors(wanted.rows, wanted.dimension, data::SEED);
     let all = distances(&data, wanted.dimension, request.query, wanted.metric);
@@ -39,7 +44,16 @@ fn variants() -> impl Iterator<Item = Wanted> {
     const PRECISIONS: [&[Precision]; 3] = [&[Precision::Int8], &[Precision::F32], &[Precision::Int8, Precision::F32]];
     INDEX_TYPES.iter().flat_map(|&index_type| {
         Metric::ALL.iter().flat_map(move |&metric| {
-            PRECISIONS.iter().map(move |&precisions| Wanted { index_type, metric, precisions, ..Wanted::default() })
+            let usable = move |precisions: &&[Precision]| {
+                index_type.needed_precision().is_none_or(|needed| precisions.contains(&needed))
+            };
+            let with = move |&precisions: &&'static [Precision]| Wanted {
+                index_type,
+                metric,
+                precisions,
+                ..Wanted::default()
+            };
+            PRECISIONS.iter().filter(move |precisions| usable(precisions)).map(with)
         })
     })
 }
@@ -61,7 +75,7 @@ fn a_search_with_room_finds_the_nearest_too() {
     for wanted in variants() {
         let sealed = open(&file(&wanted));
         for query in vectors(5, wanted.dimension, 98).chunks_exact(wanted.dimension) {
-            let generous = Request { rerank: Some(70), ef: Some(200), ..Request::new(query) };
+            let generous = Request { rerank: Some(70), ef: Some(200), nprobe: Some(NLIST), ..Request::new(query) };
             check(&sealed, &wanted, &generous, |_| true);
         }
     }
@@ -72,7 +86,8 @@ fn filters_and_deletions_are_exact_at_every_selectivity() {
     for wanted in variants() {
         let sealed = open(&file(&wanted));
         let query = &vectors(1, wanted.dimension, 97)[..];
-        let deleted = Bitmap::from_fn(wanted.rows, |row| row % 7 == 3);
+        let given = |row: usize| sealed.given(row as u32).unwrap() as usize;
+        let deleted = Bitmap::from_fn(wanted.rows, |row| given(row) % 7 == 3);
         type Rule = fn(usize) -> bool;
         let filters: [(&str, Rule); 6] = [
             ("row == 40", |row| row == 40),
@@ -88,6 +103,7 @@ fn filters_and_deletions_are_exact_at_every_selectivity() {
                 exact: true,
                 rerank: Some(70),
                 ef: Some(200),
+                nprobe: Some(NLIST),
                 limit: 12,
                 ..Request::new(query)
             };
@@ -121,18 +137,56 @@ fn a_scratch_may_go_from_file_to_file_and_filter_to_filter() {
 
 #[test]
 fn keys_lead_to_rows_and_back() {
-    for varchar_keys in [false, true] {
-        let wanted = Wanted { varchar_keys, ..Wanted::default() };
-        let sealed = open(&file(&wanted));
-        assert_eq!(sealed.has_varchar_keys(), varchar_keys);
-        for row in 0..wanted.rows {
-            let key = if varchar_keys { Key::VarChar(text_key(row)) } else { Key::Int64(number_key(row)) };
-            assert_eq!(sealed.key(row as u32), Ok(key.clone()));
-            assert_eq!(sealed.row(&key), Some(row as u32));
+    for index_type in [IndexType::ScanRabitq, IndexType::IvfRabitq] {
+        for varchar_keys in [false, true] {
+            let wanted = Wanted { varchar_keys, index_type, ..Wanted::default() };
+            let sealed = open(&file(&wanted));
+            assert_eq!(sealed.has_varchar_keys(), varchar_keys);
+            for row in 0..wanted.rows {
+                let given = sealed.given(row as u32).unwrap() as usize;
+                let key = if varchar_keys { Key::VarChar(text_key(given)) } else { Key::Int64(number_key(given)) };
+                assert_eq!(sealed.key(row as u32), Ok(key.clone()));
+                assert_eq!(sealed.row(&key), Some(row as u32));
+                assert_eq!(sealed.fields(&[row as u32]).unwrap(), [fields(given)]);
+            }
+            assert_eq!(sealed.row(&Key::Int64(5)), None);
+            assert_eq!(sealed.row(&Key::VarChar("5".into())), None);
+            assert_eq!(sealed.given(70).unwrap_err().code, Code::InvalidArgument);
         }
-        assert_eq!(sealed.row(&Key::Int64(5)), None);
-        assert_eq!(sealed.row(&Key::VarChar("5".into())), None);
     }
+}
+
+/// Without keys of their own callers know rows by the numbers that they gave them by, however they lie.
+#[test]
+fn rows_in_lists_keep_their_numbers() {
+    let data = vectors(300, 4, 1);
+    let file = |index_type| {
+        let input = Input {
+            rows: MatrixView::new(&data, 4).unwrap(),
+            index_type,
+            params: BuildParams { precisions: vec![Precision::F32], nlist: Some(20), ..BuildParams::default() },
+            keys: PrimaryKeys::RowNumbers,
+            columns: None,
+            fields: None,
+            card: None,
+        };
+        build(input, &|_, _| {}).unwrap().into_bytes()
+    };
+    let (flat, lists) = (open(&file(IndexType::Flat)), open(&file(IndexType::IvfFlat)));
+    assert!((0..300).any(|row| lists.given(row) != Ok(row)), "rows moved");
+    for query in vectors(10, 4, 2).chunks_exact(4) {
+        let request = Request { nprobe: Some(20), limit: 25, ..Request::new(query) };
+        let keys = |sealed: &Sealed| -> Vec<(Key, f32)> {
+            let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
+            hits.iter().map(|hit| (sealed.key(hit.row).unwrap(), hit.distance)).collect()
+        };
+        assert_eq!(keys(&flat), keys(&lists));
+    }
+    for number in [0, 7, 299] {
+        let row = lists.row(&Key::Int64(number)).unwrap();
+        assert_eq!(lists.key(row), Ok(Key::Int64(number)));
+    }
+    assert_eq!(lists.row(&Key::Int64(300)), None);
 }
 
 #[test]

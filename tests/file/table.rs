@@ -6,7 +6,7 @@ use elanus::filter::{ColumnsBuilder, FieldType, Value};
 use elanus::index::BuildParams;
 use elanus::segment::{Input, PrimaryKeys, Request, Scratch, Sealed, build};
 use elanus::words::random::SplitMix64;
-use elanus::words::{Code, IndexType, MatrixView, Metric, Precision};
+use elanus::words::{Code, Hit, IndexType, MatrixView, Metric, Precision};
 use serde::Deserialize;
 
 #[derive(Deserialize)]
@@ -137,6 +137,8 @@ fn recall(
             ..Request::new(query)
         };
         let hits = sealed.search(&request, &mut scratch).unwrap();
+        // By the numbers that rows were given by: where they lie in lists they have others in the file.
+        let hits: Vec<Hit> = hits.iter().map(|hit| Hit { row: sealed.given(hit.row).unwrap(), ..*hit }).collect();
         assert_eq!(hits.len(), sorted.len());
         assert!(hits.is_sorted_by(|a, b| a.order(b).is_lt()) && hits.iter().all(|hit| allowed(hit.row as usize)));
         let Some(&kth) = sorted.last() else { return 1.0 };

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { project, root, tarball } from "./support/tarball.mjs";
 
 /** Kilobytes (1000 bytes), compressed. The ceiling for everything is 250; these hold what was reached. */
-const BUDGET = { wasm: 275, relaxed: 275, index: 26, worker: 20, tarball: 690 };
+const BUDGET = { wasm: 300, relaxed: 300, index: 27, worker: 20, tarball: 760 };
 
 let folder;
 let installed;

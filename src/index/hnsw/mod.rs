@@ -40,7 +40,7 @@ const WIDER: usize = 4;
 /// row isn't looked at any more.
 const ROUNDING_ALLOWED: f32 = 4.0;
 
-/// An `HNSW` index.
+/// An `HNSW` or `HNSW_SQ8` index; the latter always has rows of 8 bits.
 #[derive(Debug, Clone)]
 pub struct Hnsw {
     shape: Shape,
@@ -54,10 +54,13 @@ impl Hnsw {
     /// # Errors
     /// `INVALID_INPUT` if a row can't be used; `INVALID_ARGUMENT` if no precision is asked for or
     /// `ef_construction` is out of range.
-    pub fn build<'a>(rows: MatrixView<'a>, params: &BuildParams, progress: Progress<'_>) -> Result<Built<'a>> {
-        if params.precisions.is_empty() {
-            return Err(Error::argument("an HNSW index needs rows to walk: ask for int8 or f32, or both"));
-        }
+    pub fn build<'a>(
+        index_type: IndexType,
+        rows: MatrixView<'a>,
+        params: &BuildParams,
+        progress: Progress<'_>,
+    ) -> Result<Built<'a>> {
+        rows::check_precisions(index_type, &params.precisions)?;
         if params.ef_construction == 0 || params.ef_construction > MAX_EF_CONSTRUCTION {
             return Err(Error::argument(format!(
                 "ef_construction is 1 to {MAX_EF_CONSTRUCTION}, not {}",
@@ -73,7 +76,7 @@ impl Hnsw {
         let mut sections = Sections { graph: Some(graph::write(entry, &layers)?.into()), ..Sections::default() };
         let done = AtomicUsize::new(rows.rows());
         let done = |n| progress(done.fetch_add(n, Ordering::Relaxed) + n, steps);
-        rows::build(stored, rows.dimension(), params, &mut sections, &done)?;
+        rows::build(stored, rows.dimension(), None, params, &mut sections, &done)?;
         Ok(sections)
     }
 
@@ -83,7 +86,7 @@ impl Hnsw {
     /// `CORRUPT_FILE`.
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
         let rows = Rows::open(shape, sections)?.needed()?;
-        let graph = Graph::open(required(&sections.graph, "a graph", IndexType::Hnsw)?, shape.count)?;
+        let graph = Graph::open(required(&sections.graph, "a graph", shape.index_type)?, shape.count)?;
         Ok(Hnsw { shape: *shape, rows, graph })
     }
 

@@ -30,7 +30,7 @@ fn params(metric: Metric, precisions: &[Precision]) -> BuildParams {
 fn build<'a>(data: &'a [f32], dimension: usize, params: &BuildParams) -> (Shape, Built<'a>) {
     let rows = MatrixView::new(data, dimension).unwrap();
     let shape = Shape { index_type: IndexType::Hnsw, metric: params.metric, count: rows.rows(), dimension };
-    (shape, Hnsw::build(rows, params, &|_, _| ()).unwrap())
+    (shape, Hnsw::build(IndexType::Hnsw, rows, params, &|_, _| ()).unwrap())
 }
 
 fn index(data: &[f32], dimension: usize, params: &BuildParams) -> Hnsw {
@@ -212,7 +212,7 @@ fn the_same_rows_and_seed_give_the_same_bytes() {
 fn wrong_parameters_are_refused() {
     let code = |params: &BuildParams| {
         let rows = MatrixView::new(&[1.0, 2.0], 2).unwrap();
-        Hnsw::build(rows, params, &|_, _| ()).unwrap_err().code
+        Hnsw::build(IndexType::Hnsw, rows, params, &|_, _| ()).unwrap_err().code
     };
     assert_eq!(code(&params(Metric::L2, &[])), Code::InvalidArgument);
     for ef_construction in [0, MAX_EF_CONSTRUCTION + 1] {
@@ -229,7 +229,8 @@ fn progress_rises_to_its_end() {
     let data = clustered(&mut SplitMix64::new(6), 1000, 4);
     let told = Mutex::new(Vec::new());
     let rows = MatrixView::new(&data, 4).unwrap();
-    Hnsw::build(rows, &params(Metric::L2, &BOTH), &|done, of| told.lock().unwrap().push((done, of))).unwrap();
+    Hnsw::build(IndexType::Hnsw, rows, &params(Metric::L2, &BOTH), &|done, of| told.lock().unwrap().push((done, of)))
+        .unwrap();
     let told = told.into_inner().unwrap();
     assert!(told.is_sorted() && told.len() > 5, "{told:?}");
     assert_eq!(told.last(), Some(&(3000, 3000)));
