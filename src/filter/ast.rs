@@ -1,6 +1,7 @@
 //! What a filter text says, before anything is known of the fields.
 
 use super::number::{Number, Op};
+use crate::words::say::{decimal, quoted};
 
 /// A piece of the tree, with the byte where its text starts.
 #[derive(Debug, Clone, PartialEq)]
@@ -57,7 +58,7 @@ impl Literal {
         match self {
             Literal::Bool(value) => format!("the literal {value}"),
             Literal::Number(Number::Int(value)) => format!("the integer {value}"),
-            Literal::Number(Number::Double(value)) => format!("the float {value:?}"),
+            Literal::Number(Number::Double(value)) => format!("the float {}", decimal(*value)),
             Literal::Text(value) => format!("the text {}", shortened(value)),
         }
     }
@@ -66,7 +67,7 @@ impl Literal {
 /// A text in quotes, cut where an error would get too long.
 pub(super) fn shortened(text: &str) -> String {
     match text.char_indices().nth(40) {
-        Some((end, _)) => format!("{:?}…", &text[..end]),
-        None => format!("{text:?}"),
+        Some((end, _)) => format!("{}…", quoted(&text[..end])),
+        None => quoted(text).to_string(),
     }
 }

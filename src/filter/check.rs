@@ -10,8 +10,9 @@ use super::columns::{Column, Columns, Data, Texts};
 use super::evaluate::{Filter, Plan, Test};
 use super::lexer::Source;
 use super::like::Pattern;
-use super::number::{Number, Op, compare, double_range, exact_f64, exact_i64, int_range};
+use super::number::{Number, Op, compare, double_range, exact_f64, exact_i64, int_range, sorted_doubles, sorted_ints};
 use super::value::FieldType;
+use crate::words::say::quoted;
 use crate::words::{Code, Error, Result};
 
 /// Checks a parsed filter against the columns.
@@ -29,14 +30,14 @@ fn missing<'a>(name: &str, fields: impl Iterator<Item = &'a str>) -> String {
     let fields: Vec<&str> = fields.collect();
     let near = fields
         .iter()
-        .map(|field| (edits(&name.to_lowercase(), &field.to_lowercase()), field))
+        .map(|field| (edits(&name.to_ascii_lowercase(), &field.to_ascii_lowercase()), field))
         .min()
         .filter(|&(edits, field)| edits <= 2.min(field.len() / 2));
-    let guess = near.map_or(String::new(), |(_, field)| format!("; did you mean {field:?}?"));
+    let guess = near.map_or(String::new(), |(_, field)| format!("; did you mean {}?", quoted(field)));
     if fields.is_empty() {
-        return format!("there is no field {name:?}: the index file holds no fields");
+        return format!("there is no field {}: the index file holds no fields", quoted(name));
     }
-    format!("there is no field {name:?}; the fields are {}{guess}", fields.join(", "))
+    format!("there is no field {}; the fields are {}{guess}", quoted(name), fields.join(", "))
 }
 
 /// Insertions, deletions and replacements between two words (Wagner and Fischer). Long words are
@@ -214,18 +215,14 @@ impl Checker<'_> {
                     Number::Int(i) => Some(i),
                     Number::Double(f) => exact_i64(f),
                 };
-                let mut values: Vec<i64> = numbers().filter_map(exact).collect();
-                values.sort_unstable();
-                Test::IntSet(values)
+                Test::IntSet(sorted_ints(numbers().filter_map(exact)))
             }
             Data::Double(_) => {
                 let exact = |number| match number {
                     Number::Int(i) => exact_f64(i),
                     Number::Double(f) => Some(f),
                 };
-                let mut values: Vec<f64> = numbers().filter_map(exact).collect();
-                values.sort_unstable_by(f64::total_cmp);
-                Test::DoubleSet(values)
+                Test::DoubleSet(sorted_doubles(numbers().filter_map(exact)))
             }
             Data::VarChar(texts) => {
                 let mut wanted = vec![false; texts.len()];

@@ -32,8 +32,8 @@
 
 use super::value::{FieldType, Value};
 use crate::words::bytes::Number;
+use crate::words::say::quoted;
 use crate::words::{Blob, Cursor, Error, Result};
-use std::collections::HashSet;
 use std::ops::Range;
 
 /// Bytes before the first entry.
@@ -110,12 +110,14 @@ impl Columns {
                 "the columns section states {count} columns, but has room for {room}; the file is truncated or damaged"
             )));
         }
-        let mut names = HashSet::new();
-        let mut columns = Vec::with_capacity(count);
+        let mut columns: Vec<Column> = Vec::with_capacity(count);
         for _ in 0..count {
             let column = Column::open(&section, &mut cursor, rows)?;
-            if !names.insert(column.name.clone()) {
-                return Err(Error::corrupt(format!("two columns are named {:?}; the file is damaged", column.name)));
+            if columns.iter().any(|other| other.name == column.name) {
+                return Err(Error::corrupt(format!(
+                    "two columns are named {}; the file is damaged",
+                    quoted(&column.name)
+                )));
             }
             columns.push(column);
         }
@@ -182,7 +184,8 @@ impl Column {
             || (is_text && !matches!(code_bytes, 1 | 2 | 4))
         {
             return Err(Error::corrupt(format!(
-                "the entry of column {name:?} has impossible flags or sizes; the file is damaged"
+                "the entry of column {} has impossible flags or sizes; the file is damaged",
+                quoted(name)
             )));
         }
         let bits = rows.div_ceil(64);
@@ -240,7 +243,8 @@ impl Column {
     }
 
     fn verify(&self) -> Result<()> {
-        let damaged = |what: &str| Err(Error::corrupt(format!("column {:?}: {what}; the file is damaged", self.name)));
+        let damaged =
+            |what: &str| Err(Error::corrupt(format!("column {}: {what}; the file is damaged", quoted(&self.name))));
         if self.validity().is_some_and(|bits| has_tail(bits, self.rows)) {
             return damaged("the validity block says more rows than there are");
         }

@@ -3,6 +3,7 @@
 use super::check::field_not_found;
 use super::columns::{Column, Columns, Data, numbers};
 use super::value::FieldType;
+use crate::words::say::quoted;
 use crate::words::{Error, Result};
 
 /// A field whose equal values are equal numbers.
@@ -20,8 +21,8 @@ impl Columns {
         let column = self.find(field).ok_or_else(|| field_not_found(field, self.fields().map(|(name, _)| name)))?;
         if column.field_type() == FieldType::Double {
             return Err(Error::argument(format!(
-                "the field {field:?} is a Double, whose values are hardly ever equal; group by a Bool, an Int64 or a \
-                 VarChar"
+                "the field {} is a Double, whose values are hardly ever equal; group by a Bool, an Int64 or a VarChar",
+                quoted(field)
             )));
         }
         Ok(Groups { column })

@@ -2,6 +2,7 @@
 
 use super::ast::shortened;
 use super::number::Op;
+use crate::words::number::parse_double;
 use crate::words::{Code, Error, Result};
 
 /// The text of a filter, which places its errors.
@@ -149,9 +150,12 @@ impl<'a> Source<'a> {
         Err(match first {
             '=' => self.error(at, "\"=\" is no comparison; write \"==\""),
             '\u{201c}' | '\u{201d}' | '\u{2018}' | '\u{2019}' => {
-                self.error(at, format!("{first:?} is no quote here; write \" or '"))
+                self.error(at, format!("{} is no quote here; write \" or '", shortened(&rest[..first.len_utf8()])))
             }
-            _ => self.error(at, format!("{first:?} has no meaning in a filter; put text in quotes")),
+            _ => self.error(
+                at,
+                format!("{} has no meaning in a filter; put text in quotes", shortened(&rest[..first.len_utf8()])),
+            ),
         })
     }
 
@@ -174,7 +178,7 @@ impl<'a> Source<'a> {
         let text = &rest[..end];
         let wrong = || self.error(at, format!("{} is no number", shortened(text)));
         if radix == 10 && text.contains(['.', 'e', 'E']) {
-            let value: f64 = text.parse().map_err(|_| wrong())?;
+            let value = parse_double(text).ok_or_else(wrong)?;
             if !value.is_finite() {
                 return Err(self.error(at, format!("{} is too large for a 64-bit float", shortened(text))));
             }

@@ -1,6 +1,7 @@
 //! Integers and floats compared without rounding: 2⁵³ + 1 is above 9007199254740992.0, and no
 //! integer equals 4.5.
 
+use crate::words::order;
 use std::cmp::Ordering;
 use std::ops::RangeInclusive;
 
@@ -137,6 +138,23 @@ pub(super) fn compare(i: i64, f: f64) -> Ordering {
     i128::from(i).cmp(&(whole as i128)).then(0.0.partial_cmp(&(f - whole)).unwrap_or(Ordering::Equal))
 }
 
+/// The integers in ascending order.
+pub(super) fn sorted_ints(values: impl Iterator<Item = i64>) -> Vec<i64> {
+    let mut keys: Vec<u64> = values.map(|value| value.cast_unsigned() ^ SIGN).collect();
+    order::sort(&mut keys);
+    keys.into_iter().map(|key| (key ^ SIGN).cast_signed()).collect()
+}
+
+/// The floats, none of them NaN, in ascending order.
+pub(super) fn sorted_doubles(values: impl Iterator<Item = f64>) -> Vec<f64> {
+    let flipped = |number: u64| if number & SIGN == 0 { SIGN } else { u64::MAX };
+    let mut keys: Vec<u64> = values.map(f64::to_bits).map(|bits| bits ^ flipped(bits)).collect();
+    order::sort(&mut keys);
+    keys.into_iter().map(|key| f64::from_bits(key ^ flipped(!key))).collect()
+}
+
+const SIGN: u64 = 1 << 63;
+
 /// The integer as a float, if there is one that equals it.
 pub(super) fn exact_f64(i: i64) -> Option<f64> {
     let f = i as f64;
@@ -187,6 +205,18 @@ mod tests {
                 prop_assert_eq!(op.negated().holds(i.cmp(&j)), !op.holds(i.cmp(&j)));
                 prop_assert_eq!(op.flipped().holds(j.cmp(&i)), op.holds(i.cmp(&j)));
             }
+        }
+
+        #[test]
+        fn sets_are_sorted(
+            mut ints in prop::collection::vec(interesting_i64(), 0..20),
+            mut doubles in prop::collection::vec(interesting_f64(), 0..20),
+        ) {
+            let ours = (sorted_ints(ints.iter().copied()), sorted_doubles(doubles.iter().copied()));
+            ints.sort();
+            doubles.sort_by(f64::total_cmp);
+            prop_assert_eq!(ours.0, ints);
+            prop_assert_eq!(ours.1.iter().map(|f| f.to_bits()).collect::<Vec<_>>(), doubles.iter().map(|f| f.to_bits()).collect::<Vec<_>>());
         }
 
         #[test]

@@ -4,6 +4,7 @@
 use super::ast::{At, Expression, Literal, Operand, shortened};
 use super::lexer::{ARITHMETIC, Kind, Source, Token};
 use super::number::{Number, Op};
+use crate::words::say::quoted;
 use crate::words::{Error, Result};
 
 /// How deep parentheses and `not` may nest: each level is a few stack frames, here and in every
@@ -71,7 +72,7 @@ impl<'a> Parser<'a> {
         let came = match (&self.next.kind, unsupported) {
             (Kind::End, _) => "the filter ends".to_owned(),
             (_, Some(feature)) => {
-                format!("{:?} came; {feature} is not supported in filters yet", self.next.text)
+                format!("{} came; {feature} is not supported in filters yet", quoted(self.next.text))
             }
             _ => format!("{} came", shortened(self.next.text)),
         };
@@ -117,9 +118,9 @@ impl<'a> Parser<'a> {
                 Kind::Compare(_) | Kind::In | Kind::Like | Kind::Is => Err(self.source.error(
                     self.next.at,
                     format!(
-                        "{:?} came after a condition, and conditions can't be compared; \"not\" binds tighter than a \
+                        "{} came after a condition, and conditions can't be compared; \"not\" binds tighter than a \
                          comparison: write not (a == 1)",
-                        self.next.text
+                        quoted(self.next.text)
                     ),
                 )),
                 _ => Ok(condition),
@@ -207,10 +208,10 @@ impl<'a> Parser<'a> {
             return Err(self.source.error(
                 second.at,
                 format!(
-                    "{:?} came after {:?}; a range is written 1 < a <= 5 or 5 >= a > 1, and other comparisons are \
+                    "{} came after {}; a range is written 1 < a <= 5 or 5 >= a > 1, and other comparisons are \
                      joined with \"and\"",
-                    second.what.symbol(),
-                    op.what.symbol()
+                    quoted(second.what.symbol()),
+                    quoted(op.what.symbol())
                 ),
             ));
         }
@@ -238,7 +239,7 @@ impl<'a> Parser<'a> {
         while self.take(&Kind::Open)? {
             open += 1;
         }
-        let operand = self.operand(&format!("a field or a value after {:?}", op.symbol()))?;
+        let operand = self.operand(&format!("a field or a value after {}", quoted(op.symbol())))?;
         for _ in 0..open {
             self.expect(&Kind::Close, "\")\"")?;
         }

@@ -1,5 +1,6 @@
 //! The types a field can have, and the value of one row.
 
+use crate::words::say::quoted;
 use crate::words::{Code, Error, Result};
 use std::borrow::Cow;
 
@@ -38,7 +39,7 @@ impl FieldType {
     pub fn parse(text: &str) -> Result<Self> {
         Self::ALL.iter().copied().find(|t| t.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
             let names: Vec<_> = Self::ALL.iter().map(|t| t.name()).collect();
-            Error::argument(format!("unknown field type {text:?}; it is one of {}", names.join(", ")))
+            Error::argument(format!("unknown field type {}; it is one of {}", quoted(text), names.join(", ")))
         })
     }
 

@@ -24,6 +24,7 @@
 use super::params::SearchParams;
 use super::{Index, Scratch, query, rows};
 use crate::words::random::SplitMix64;
+use crate::words::say::decimal;
 use crate::words::{Bitmap, Blob, Cursor, Error, Hit, IndexType, MatrixView, Metric, Result, TopK};
 
 /// The limits at which recall is measured.
@@ -263,9 +264,11 @@ impl Calibration {
         }
         if curve.exact < recall {
             return Err(Error::argument(format!(
-                "a recall of {recall} at {} hits is more than the file's rows can give: comparing all of them finds \
-                 {:.4}; ask for that at most, or build the file with f32 rows",
-                curve.limit, curve.exact
+                "a recall of {} at {} hits is more than the file's rows can give: comparing all of them finds {}; ask for \
+                 that at most, or build the file with f32 rows",
+                decimal(recall),
+                curve.limit,
+                decimal(curve.exact)
             )));
         }
         params.exact = true;

@@ -18,7 +18,7 @@
 use super::params::SearchParams;
 use crate::distance::BLOCK_ROWS;
 use crate::words::bytes::as_bytes;
-use crate::words::{Bitmap, Blob, Cursor, Error, Hit, Result};
+use crate::words::{Bitmap, Blob, Cursor, Error, Hit, Result, order};
 use std::ops::Range;
 
 /// The most lists that a build makes.
@@ -140,7 +140,7 @@ impl Lists {
     /// Keeps of all lists, in `near` with their distances, the `nprobe` nearest that have an allowed
     /// row, nearest first, and as many more as it takes to have `limit` such rows.
     pub fn choose(&self, near: &mut Vec<Hit>, nprobe: usize, limit: usize, allow: Option<&Bitmap>) {
-        near.sort_unstable_by(Hit::order);
+        order::sort_hits(near);
         let (mut kept, mut rows) = (0, 0);
         for i in 0..near.len() {
             if kept >= nprobe && rows >= limit {

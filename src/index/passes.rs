@@ -4,7 +4,7 @@ use super::lists::List;
 use super::rows::{Rows, RowsQuery};
 use crate::distance::{BLOCK_ROWS, Found, LookupTables};
 use crate::quantize::rabitq;
-use crate::words::{Hit, TopK};
+use crate::words::{Hit, TopK, order};
 
 /// Candidates that are kept before the nearest of them are compared exactly.
 const CANDIDATES: usize = 1024;
@@ -112,7 +112,7 @@ impl Goal<'_> {
     fn review(&mut self, candidates: &mut Vec<Hit>, threshold: f32) -> f32 {
         match self {
             Goal::Best(count) if candidates.len() >= count.saturating_add(CANDIDATES) => {
-                candidates.select_nth_unstable_by(*count - 1, Hit::order);
+                order::select_hits(candidates, *count - 1);
                 candidates.truncate(*count);
                 candidates[*count - 1].distance
             }
@@ -128,7 +128,7 @@ impl Goal<'_> {
     fn finish(self, candidates: &mut Vec<Hit>) {
         match self {
             Goal::Best(count) => {
-                candidates.sort_unstable_by(Hit::order);
+                order::sort_hits(candidates);
                 candidates.truncate(count);
             }
             Goal::Bound(mut by) => {
@@ -169,9 +169,9 @@ impl<'a> ByBound<'a> {
     fn tighten(&mut self, candidates: &mut Vec<Hit>, count: usize) -> f32 {
         let count = count.min(candidates.len());
         if count < candidates.len() {
-            candidates.select_nth_unstable_by(count, Hit::order);
+            order::select_hits(candidates, count);
         }
-        candidates[..count].sort_unstable_by(Hit::order);
+        order::sort_hits(&mut candidates[..count]);
         self.rows.rerank(self.query, &candidates[..count], self.top);
         candidates.drain(..count);
         let threshold = self.mark();

@@ -1,5 +1,6 @@
 //! Vectors as they come from outside: checked, and brought to the form that is compared.
 
+use crate::words::say::decimal;
 use crate::words::{Code, Error, MatrixView, Metric, Result};
 use std::borrow::Cow;
 
@@ -17,7 +18,7 @@ pub fn prepare(query: &[f32], dimension: usize, metric: Metric, out: &mut Vec<f3
     if let Some(at) = query.iter().position(|x| !x.is_finite()) {
         return Err(Error::new(
             Code::InvalidVector,
-            format!("the query holds {} at position {at}; every number of it must be finite", query[at]),
+            format!("the query holds {} at position {at}; every number of it must be finite", decimal(query[at])),
         ));
     }
     out.clear();
@@ -28,7 +29,11 @@ pub fn prepare(query: &[f32], dimension: usize, metric: Metric, out: &mut Vec<f3
     } else if square > MAX_SQUARE {
         return Err(Error::new(
             Code::InvalidVector,
-            format!("the query has a squared length of {square:e}, above {MAX_SQUARE:e}; scale it and the rows down"),
+            format!(
+                "the query has a squared length of {}, above {}; scale it and the rows down",
+                decimal(square),
+                decimal(MAX_SQUARE)
+            ),
         ));
     }
     Ok(())
@@ -60,7 +65,10 @@ pub fn stored_form(rows: MatrixView<'_>, metric: Metric) -> Result<Cow<'_, [f32]
     if let Some((row, column)) = rows.first_non_finite() {
         return Err(Error::new(
             Code::InvalidInput,
-            format!("row {row} holds {} at position {column}; every number must be finite", rows.row(row)[column]),
+            format!(
+                "row {row} holds {} at position {column}; every number must be finite",
+                decimal(rows.row(row)[column])
+            ),
         ));
     }
     if metric == Metric::Cosine {
@@ -74,7 +82,7 @@ pub fn stored_form(rows: MatrixView<'_>, metric: Metric) -> Result<Cow<'_, [f32]
     if let Some(row) = (0..rows.rows()).find(|&row| square(rows.row(row)) > MAX_SQUARE) {
         return Err(Error::new(
             Code::InvalidInput,
-            format!("row {row} has a squared length above {MAX_SQUARE:e}; scale the vectors down"),
+            format!("row {row} has a squared length above {}; scale the vectors down", decimal(MAX_SQUARE)),
         ));
     }
     Ok(Cow::Borrowed(rows.data()))

@@ -3,7 +3,7 @@
 //! A block unpacks to JSON Lines. What it unpacks to is stated in the directory and bounded, so a
 //! small file can't ask for much memory.
 
-use crate::words::{Blob, Code, Cursor, Error, Result};
+use crate::words::{Blob, Code, Cursor, Error, Result, order};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
@@ -177,13 +177,14 @@ impl Fields {
     /// `INVALID_ARGUMENT` if there is no such row or the answer would pass [`MAX_READ_BYTES`],
     /// `CORRUPT_FILE` if a block is damaged.
     pub fn read(&self, rows: &[u32]) -> Result<Vec<String>> {
-        let mut wanted: Vec<usize> = (0..rows.len()).collect();
-        wanted.sort_unstable_by_key(|&i| rows[i]);
+        // By row, each with its place in the answer.
+        let mut wanted: Vec<u64> = rows.iter().zip(0..).map(|(&row, i)| u64::from(row) << 32 | i).collect();
+        order::sort(&mut wanted);
         let mut out = vec![String::new(); rows.len()];
         let mut unpacked: Option<Unpacked> = None;
         let mut total = 0;
-        for i in wanted {
-            let row = rows[i];
+        for key in wanted {
+            let (row, i) = ((key >> 32) as u32, key as u32 as usize);
             if unpacked.as_ref().is_none_or(|u| row >= u.end_row) {
                 unpacked = Some(self.unpack(self.find(row)?)?);
             }
@@ -275,7 +276,7 @@ impl Fields {
         let (status, read, written) = decompress(&mut state, packed, &mut lines, 0, flags);
         if status != TINFLStatus::Done || read != packed.len() || written != lines.len() {
             return Err(Error::corrupt(format!(
-                "block {i} of the stored fields doesn't unpack to the {} bytes that it states ({status:?} after {written}); \
+                "block {i} of the stored fields doesn't unpack to the {} bytes that it states (but to {written}); \
                  the file is damaged",
                 lines.len()
             )));

@@ -3,7 +3,7 @@
 use super::request::Grouping;
 use crate::filter::Groups;
 use crate::words::{Bitmap, Hit, Result};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The fewest rows that are asked for at once.
 const FEW: usize = 64;
@@ -15,7 +15,7 @@ struct Collection<'a> {
     wanted: usize,
     groups: Vec<Vec<Hit>>,
     /// Where a value's group is.
-    places: HashMap<Option<u64>, usize>,
+    places: BTreeMap<Option<u64>, usize>,
     full: usize,
 }
 
@@ -60,7 +60,7 @@ pub fn collect(
     mut allow: Bitmap,
     mut search: impl FnMut(usize, &Bitmap) -> Result<Vec<Hit>>,
 ) -> Result<Vec<Vec<Hit>>> {
-    let mut found = Collection { grouping, wanted, groups: Vec::new(), places: HashMap::new(), full: 0 };
+    let mut found = Collection { grouping, wanted, groups: Vec::new(), places: BTreeMap::new(), full: 0 };
     let mut ask = (wanted * grouping.size).clamp(FEW.min(most), most);
     loop {
         let hits = search(ask, &allow)?;

@@ -1,7 +1,8 @@
 //! Primary keys: row to key by position, key to row by binary search.
 
 use crate::words::bytes::as_bytes;
-use crate::words::{Blob, Code, Cursor, Error, Result};
+use crate::words::say::quoted;
+use crate::words::{Blob, Code, Cursor, Error, Result, order};
 use std::cmp::Ordering;
 use std::fmt;
 use std::sync::OnceLock;
@@ -23,7 +24,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Key::Int64(key) => write!(f, "{key}"),
-            Key::VarChar(key) => write!(f, "{key:?}"),
+            Key::VarChar(key) => quoted(key).fmt(f),
         }
     }
 }
@@ -281,9 +282,10 @@ impl Keys {
             {
                 return Order::Ascending;
             }
-            let mut rows: Vec<u32> = (0..self.count).collect();
-            rows.sort_unstable_by(|&a, &b| self.compare(a, b).then(a.cmp(&b)));
-            Order::Sorted(rows)
+            Order::Sorted(match &self.stored {
+                Stored::VarChar { .. } => order::sort_texts(self.count, |row| self.bytes(row)),
+                _ => order::sort_numbers(self.count, |row| self.number(row)),
+            })
         })
     }
 

@@ -1,6 +1,7 @@
 //! What is looked for, and which wishes contradict each other.
 
 use crate::index::SearchParams;
+use crate::words::say::decimal;
 use crate::words::{Bitmap, Error, Metric, Result, Window};
 
 /// A search returns at most this many hits: Milvus's limit.
@@ -103,7 +104,7 @@ impl<'a> Request<'a> {
         }
         if let Some(recall) = self.recall {
             if !(recall > 0.0 && recall <= 1.0) {
-                return Err(Error::argument(format!("recall is {recall}; it is more than 0 and at most 1")));
+                return Err(Error::argument(format!("recall is {}; it is more than 0 and at most 1", decimal(recall))));
             }
             if exact || rerank.is_some() || ef.is_some() || nprobe.is_some() {
                 return Err(Error::argument("recall chooses exact, rerank, ef and nprobe by itself; leave them out"));
@@ -133,8 +134,9 @@ impl<'a> Request<'a> {
                 Metric::Ip | Metric::Cosine => ("greater", "radius < distance <= rangeFilter"),
             };
             return Err(Error::argument(format!(
-                "rangeFilter {} must be {order} than radius {radius}: hits are those with {meaning} for {metric}",
-                self.range_filter.unwrap_or_default()
+                "rangeFilter {} must be {order} than radius {}: hits are those with {meaning} for {metric}",
+                decimal(self.range_filter.unwrap_or_default()),
+                decimal(radius)
             )));
         }
         Ok(window)

@@ -1,5 +1,6 @@
 //! Metrics, index types and row precisions, under Milvus's names and with their codes in the file.
 
+use super::say::quoted;
 use super::{Code, Error, Result};
 
 /// How nearness is measured.
@@ -60,7 +61,7 @@ macro_rules! named {
                 Self::ALL.iter().copied().find(|v| v.name().eq_ignore_ascii_case(text)).ok_or_else(|| {
                     let names: Vec<_> = Self::ALL.iter().map(|v| v.name()).collect();
                     Error::argument(format!(
-                        concat!("unknown ", $what, " {:?}; it is one of {}"), text, names.join(", ")
+                        concat!("unknown ", $what, " {}; it is one of {}"), quoted(text), names.join(", ")
                     ))
                 })
             }

@@ -6,7 +6,10 @@ pub mod error;
 pub mod hit;
 pub mod matrix;
 pub mod metric;
+pub mod number;
+pub mod order;
 pub mod random;
+pub mod say;
 pub mod topk;
 
 pub use bitmap::Bitmap;

@@ -1,7 +1,6 @@
 //! The k nearest of a stream of rows.
 
 use super::Hit;
-use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// Keeps the `k` nearest hits seen so far whose distance lies in a window; ties go to the
@@ -39,27 +38,21 @@ impl Default for Window {
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+/// A hit, ordered by distance, then by what ties go by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct Farthest {
-    hit: Hit,
-    /// What ties go by.
-    rank: u32,
+    /// [`Hit::key`], with what ties go by in place of the row.
+    key: u64,
+    row: u32,
 }
 
-impl PartialEq for Farthest {
-    fn eq(&self, other: &Self) -> bool {
-        self.cmp(other) == Ordering::Equal
+impl Farthest {
+    fn new(hit: Hit, rank: u32) -> Self {
+        Farthest { key: Hit { row: rank, ..hit }.key(), row: hit.row }
     }
-}
-impl Eq for Farthest {}
-impl PartialOrd for Farthest {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Farthest {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.hit.distance.total_cmp(&other.hit.distance).then(self.rank.cmp(&other.rank))
+
+    fn hit(self) -> Hit {
+        Hit { row: self.row, ..Hit::from_key(self.key) }
     }
 }
 
@@ -77,7 +70,7 @@ impl TopK {
         if self.heap.len() < self.k {
             self.window.below
         } else {
-            self.heap.peek().map_or(f32::NEG_INFINITY, |worst| worst.hit.distance)
+            self.heap.peek().map_or(f32::NEG_INFINITY, |worst| worst.hit().distance)
         }
     }
 
@@ -93,7 +86,7 @@ impl TopK {
         if !self.window.contains(hit.distance) {
             return false;
         }
-        let new = Farthest { hit, rank };
+        let new = Farthest::new(hit, rank);
         if self.heap.len() < self.k {
             self.heap.push(new);
             return true;
@@ -118,8 +111,10 @@ impl TopK {
     }
 
     /// The hits, nearest first.
-    pub fn into_sorted(self) -> Vec<Hit> {
-        self.heap.into_sorted_vec().into_iter().map(|f| f.hit).collect()
+    pub fn into_sorted(mut self) -> Vec<Hit> {
+        let mut hits = Vec::with_capacity(self.len());
+        self.drain_sorted(&mut hits);
+        hits
     }
 
     /// Forgets everything and keeps `k` from now on, in the memory that it has.
@@ -136,9 +131,8 @@ impl TopK {
 
     /// Moves the hits to the end of `hits`, nearest first, and keeps the memory.
     pub fn drain_sorted(&mut self, hits: &mut Vec<Hit>) {
-        let mut sorted = std::mem::take(&mut self.heap).into_vec();
-        sorted.sort_unstable();
-        hits.extend(sorted.iter().map(|f| f.hit));
+        let mut sorted = std::mem::take(&mut self.heap).into_sorted_vec();
+        hits.extend(sorted.iter().map(|farthest| farthest.hit()));
         sorted.clear();
         self.heap = sorted.into();
     }

@@ -215,8 +215,8 @@ fn wrong_filters_say_where_and_what() {
         ("json_contains(n, 1)", 1, "functions such as json_contains(…) are not supported"),
         ("meta[\"a\"] == 1", 1, "paths into JSON"),
         ("word == “apple”", 9, "is no quote here"),
-        ("word ==  @", 10, "'@' has no meaning"),
-        ("naïve == 1", 3, "'ï' has no meaning"),
+        ("word ==  @", 10, "\"@\" has no meaning"),
+        ("naïve == 1", 3, "\"ï\" has no meaning"),
     ];
     for (text, column, says) in table {
         let Error { code, message } = refusal(text, &columns);
