@@ -5,6 +5,7 @@
 //! | layer | what it answers |
 //! |---|---|
 //! | [`words`] | errors, metrics, matrices, byte access, bitmaps, top-k |
+//! | [`text`] | the terms that a text is found by |
 //! | [`distance`] | kernels: products, distances, scans over codes |
 //! | [`mod@format`] | the `.elanus` container: header, section table, checksums |
 //! | [`quantize`] | rotation, 1-bit codes, 8-bit rows |
@@ -25,6 +26,7 @@ pub mod index;
 pub mod quantize;
 pub mod segment;
 pub mod tune;
+pub mod text;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 pub mod words;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// and may not name each other.
 const LAYERS: &[&[&str]] = &[
     &["words"],
-    &["distance"],
+    &["text", "distance"],
     &["format"],
     &["quantize"],
     &["index"],
@@ -26,6 +26,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["clap", "indicatif", "npyz", "serde_json"], &["cli/"]),
     (&["instant_distance"], &["index/"]),
     (&["miniz_oxide"], &["segment/"]),
+    (&["icu_normalizer", "unicode_segmentation"], &["text/"]),
     (
         &["fs", "net", "File", "stdin", "stdout", "stderr", "println", "eprintln", "Instant", "SystemTime"],
         &["cli/", "web/"],

@@ -17,6 +17,7 @@ mod query;
 pub mod rows;
 pub mod scan;
 pub mod sections;
+pub mod sparse;
 #[cfg(test)]
 mod tests;
 

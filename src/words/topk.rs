@@ -74,6 +74,15 @@ impl TopK {
         }
     }
 
+    /// Whether a hit, or one that comes after it in [`Hit::order`], may still be kept.
+    #[inline]
+    pub fn admits(&self, hit: &Hit) -> bool {
+        match self.heap.peek() {
+            Some(worst) if self.heap.len() >= self.k => hit.order(&worst.0) == Ordering::Less,
+            _ => hit.distance <= self.threshold(),
+        }
+    }
+
     /// Offers a hit; says whether it was kept.
     #[inline]
     pub fn push(&mut self, hit: Hit) -> bool {
