@@ -25,8 +25,8 @@ pub mod format;
 pub mod index;
 pub mod quantize;
 pub mod segment;
-pub mod tune;
 pub mod text;
+pub mod tune;
 #[cfg(target_arch = "wasm32")]
 pub mod web;
 pub mod words;

@@ -203,6 +203,7 @@ fn settings(args: &Args, sealed: &Sealed) -> Vec<Setting> {
         IndexType::Hnsw | IndexType::HnswSq8 => {
             args.ef.iter().map(|&n| Setting { ef: Some(n), ..Setting::default() }).collect()
         }
+        IndexType::SparseInvertedIndex => vec![],
     };
     if let Some(calibration) = sealed.calibration() {
         let params = || SearchParams { limit: args.limit, ..SearchParams::default() };
@@ -337,7 +338,7 @@ fn distances(sealed: &Sealed, vectors: &Vectors, query: &[f32], allowed: Option<
     let metric = sealed.header().metric;
     let of = |row: &[f32]| match metric {
         Metric::L2 => distance::l2(query, row),
-        Metric::Ip | Metric::Cosine => -distance::dot(query, row),
+        Metric::Ip | Metric::Cosine | Metric::Bm25 => -distance::dot(query, row),
     };
     let vectors = vectors.view()?;
     (0..sealed.header().count)

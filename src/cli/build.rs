@@ -5,10 +5,12 @@ use crate::metadata::{self, Metadata, Wishes};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::vectors::Vectors;
-use crate::{card, vectors};
+use crate::{card, sparse, vectors};
 use elanus::filter::FieldType;
+use elanus::index::sparse::{Bm25Params, SparseBuilder, TextBuilder};
 use elanus::index::{BuildParams, normalise_rows};
 use elanus::segment::{Input, PrimaryKeys, build};
+use elanus::text::Analyzer;
 use elanus::tune::{self, Wish};
 use elanus::words::{Error, IndexType, Metric, Precision};
 use indicatif::{HumanBytes, HumanCount};
@@ -24,11 +26,17 @@ Examples:
   elanus build vectors.npy --metadata rows.jsonl --id-field id --card card.json -o words.elanus
   elanus build base.fvecs --metric L2 --index-type HNSW --rerank f32 -o base.elanus
   elanus build vectors.npy --index-type AUTOINDEX --max-bytes-per-vector 500 -o words.elanus
+  elanus build vectors.npy --metadata rows.jsonl --text-field title -o hybrid.elanus
+  elanus build --metadata rows.jsonl --text-field title -o text.elanus
+  elanus build --sparse splade.jsonl -o sparse.elanus
   elanus build base.f32 --dimension 384 --metadata rows.jsonl --fields pos:VarChar,year:Int64 -o base.elanus
 
 Metadata is JSON Lines: line n is an object that describes vector n. Its fields come back with hits. Those
 that a filter can compare (booleans, numbers, and texts of up to 128 bytes, unless --fields says otherwise)
 can be filtered by.
+
+With --text-field the words of that field can be searched for; with --sparse so can sparse vectors. Both may go
+into one file with dense vectors, or make a file without any (SPARSE_INVERTED_INDEX).
 
 The same input, options and seed give the same file, byte for byte, on any 64-bit machine.";
 
@@ -37,7 +45,8 @@ The same input, options and seed give the same file, byte for byte, on any 64-bi
 #[command(after_help = EXAMPLES)]
 pub struct Args {
     /// Vectors: .npy (16, 32 or 64-bit floats), .fvecs, .f32 or .bin (raw 32-bit floats), .f16.
-    vectors: PathBuf,
+    #[arg(required_unless_present_any = ["sparse", "text_field"])]
+    vectors: Option<PathBuf>,
 
     /// Where the index file goes. It appears when it is whole, and replaces one that is there.
     #[arg(long, short)]
@@ -63,6 +72,26 @@ pub struct Args {
     /// Fields that come back with hits; `none` for no field. Without it all do but the key's.
     #[arg(long, requires = "metadata", value_delimiter = ',')]
     store: Option<Vec<String>>,
+
+    /// Sparse vectors: .jsonl, an object {"indices":[…],"values":[…]} or {"dimension":value,…} a line, or .csr.
+    #[arg(long)]
+    sparse: Option<PathBuf>,
+
+    /// The metadata field whose words can be searched for (BM25).
+    #[arg(long, requires = "metadata")]
+    text_field: Option<String>,
+
+    /// Text: é is e, й is и, in what is searched and in what is asked.
+    #[arg(long, requires = "text_field")]
+    fold_diacritics: bool,
+
+    /// BM25: how fast more of the same word stops counting.
+    #[arg(long, requires = "text_field", default_value_t = 1.2)]
+    bm25_k1: f32,
+
+    /// BM25: how much long texts are held against.
+    #[arg(long, requires = "text_field", default_value_t = 0.75)]
+    bm25_b: f32,
 
     /// How nearness is measured: COSINE, IP or L2.
     #[arg(long, default_value = "COSINE", value_parser = Metric::parse)]
@@ -180,20 +209,30 @@ fn parse_field(text: &str) -> std::result::Result<Option<(String, FieldType)>, E
 pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let started = Instant::now();
     refuse_own_input(args)?;
-    let mut vectors = vectors::read(&args.vectors, args.dimension, progress)?;
-    let (index_type, precisions, reason) = decide(args, &vectors)?;
-    if args.metric == Metric::Cosine {
+    let mut vectors = args.vectors.as_ref().map(|path| vectors::read(path, args.dimension, progress)).transpose()?;
+    let sparse = args.sparse.as_ref().map(|path| sparse::read(path, progress)).transpose()?;
+    let (index_type, precisions, reason) = match &vectors {
+        Some(vectors) => decide(args, vectors)?,
+        None => (IndexType::SparseInvertedIndex, Vec::new(), None),
+    };
+    if let Some(vectors) = vectors.as_mut().filter(|_| args.metric == Metric::Cosine) {
         // In place: the build borrows rows that are normalised already, so they are held once.
         normalise_rows(&mut vectors.data, vectors.dimension);
     }
-    let card = args.card.as_ref().map(|path| card::read(path, vectors.dimension)).transpose()?.unwrap_or_default();
+    let dimension = vectors.as_ref().map_or(0, |vectors| vectors.dimension);
+    let card = args.card.as_ref().map(|path| card::read(path, dimension)).transpose()?.unwrap_or_default();
+    let analyzer = Analyzer { fold_diacritics: args.fold_diacritics };
+    let bm25 = Bm25Params { k1: args.bm25_k1, b: args.bm25_b };
+    let text = args.text_field.as_ref().map(|field| TextBuilder::new(field, analyzer, bm25)).transpose()?;
     let wishes = Wishes {
         id_field: args.id_field.clone(),
         filterable: args.fields.as_ref().map(|fields| fields.iter().flatten().cloned().collect()),
         stored: args.store.as_ref().map(|names| names.iter().filter(|n| *n != "none").cloned().collect()),
+        text,
     };
+    let rows = vectors.as_ref().map(Vectors::rows).or(sparse.as_ref().map(SparseBuilder::rows));
     let metadata = match &args.metadata {
-        Some(path) => metadata::read(path, vectors.rows(), &wishes, progress)?,
+        Some(path) => metadata::read(path, rows, wishes, progress)?,
         None => Metadata::default(),
     };
     let key_type = match metadata.keys {
@@ -201,10 +240,16 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         _ => "Int64",
     };
     let id_field = args.id_field.as_deref().map(|name| (name, key_type));
-    let rerank: Vec<&str> = precisions.iter().map(|p| p.name()).collect();
+    let rows = rows.or(metadata.text.as_ref().map(TextBuilder::rows)).unwrap_or(0);
+    let metric = match (&vectors, &sparse) {
+        (Some(_), _) => args.metric,
+        (None, Some(_)) => Metric::Ip,
+        (None, None) => Metric::Bm25,
+    };
+    let rerank: Vec<&str> = precisions.iter().filter(|_| vectors.is_some()).map(|p| p.name()).collect();
     let mut build_card = json!({
         "tool": concat!("elanus ", env!("CARGO_PKG_VERSION")),
-        "metric": args.metric.name(),
+        "metric": metric.name(),
         "index_type": index_type.name(),
         "rerank": &rerank,
         "seed": args.seed,
@@ -221,13 +266,25 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         }
         build_card["nlist"] = nlist.into();
     }
+    if let Some(field) = &args.text_field {
+        build_card["text"] = json!({
+            "field": field,
+            "analyzer": Analyzer::NAME,
+            "analyzer_version": Analyzer::VERSION,
+            "fold_diacritics": args.fold_diacritics,
+            "bm25_k1": args.bm25_k1,
+            "bm25_b": args.bm25_b,
+        });
+    }
     let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
 
-    let bar = progress.count("building the index", vectors.rows() as u64);
+    let bar = progress.count("building the index", rows as u64);
     let file = build(
         Input {
-            rows: vectors.view()?,
+            rows: vectors.as_ref().map(Vectors::view).transpose()?,
             index_type,
+            sparse,
+            text: metadata.text,
             params: BuildParams {
                 metric: args.metric,
                 precisions,
@@ -249,21 +306,26 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     bar.finish_and_clear();
     let bytes = write(&args.output, |sink| file.write(sink))?;
 
-    let (rows, dimension, seconds) = (vectors.rows(), vectors.dimension, started.elapsed().as_secs_f64());
+    let seconds = started.elapsed().as_secs_f64();
     output.either(
         || {
+            let held = match (dimension, rerank.is_empty()) {
+                (0, _) => "no dense vectors".into(),
+                (_, true) => "codes only".into(),
+                _ => format!("rows in {}", rerank.join(" and ")),
+            };
             let mut text = format!(
-                "{}: {} vectors of {dimension} dimensions, {}, {}, rows in {}\n  {} ({} bytes a vector) in {seconds:.1} s\n",
+                "{}: {} vectors of {dimension} dimensions, {metric}, {index_type}, {held}\n  {} ({} bytes a vector) in {seconds:.1} s\n",
                 args.output.display(),
                 HumanCount(rows as u64),
-                args.metric,
-                index_type,
-                if rerank.is_empty() { "codes only".into() } else { rerank.join(" and ") },
                 HumanBytes(bytes),
-                bytes / rows as u64,
+                bytes / rows.max(1) as u64,
             );
             if let Some(reason) = &reason {
                 let _ = writeln!(text, "  AUTOINDEX   {reason}");
+            }
+            if let Some(field) = &args.text_field {
+                let _ = writeln!(text, "  words       {field}");
             }
             if let Some((name, key_type)) = id_field {
                 let _ = writeln!(text, "  key         {name} {key_type}");
@@ -289,7 +351,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 "bytes": bytes,
                 "count": rows,
                 "dimension": dimension,
-                "metric": args.metric.name(),
+                "metric": metric.name(),
                 "index_type": index_type.name(),
                 "autoindex": reason,
                 "rerank": rerank,
@@ -303,7 +365,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
 
 /// A slip of the hand must not replace the vectors by their index.
 fn refuse_own_input(args: &Args) -> Result<()> {
-    let inputs = [Some(&args.vectors), args.metadata.as_ref(), args.card.as_ref()];
+    let inputs = [&args.vectors, &args.sparse, &args.metadata, &args.card].map(Option::as_ref);
     let Ok(output) = args.output.canonicalize() else { return Ok(()) };
     match inputs.into_iter().flatten().find(|input| input.canonicalize().is_ok_and(|input| input == output)) {
         Some(input) => Err(Failure::usage(format!(

@@ -12,6 +12,7 @@ mod progress;
 mod queries;
 mod rows;
 mod search;
+mod sparse;
 mod vectors;
 mod verify;
 

@@ -7,6 +7,7 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::rows::{Row, Rows};
 use elanus::filter::{ColumnsBuilder, FieldType, Value};
+use elanus::index::sparse::TextBuilder;
 use elanus::segment::{FieldsWriter, PrimaryKeys};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
@@ -25,6 +26,8 @@ pub struct Wishes {
     pub filterable: Option<Vec<(String, FieldType)>>,
     /// Fields to store; `None` stores all.
     pub stored: Option<Vec<String>>,
+    /// The field whose words can be searched for, with how they are counted.
+    pub text: Option<TextBuilder>,
 }
 
 /// What a segment is built from, beside vectors.
@@ -33,6 +36,7 @@ pub struct Metadata {
     pub keys: PrimaryKeys,
     pub columns: Option<ColumnsBuilder>,
     pub fields: Option<FieldsWriter>,
+    pub text: Option<TextBuilder>,
     /// In the order in which they first appear.
     pub schema: Vec<Field>,
 }
@@ -118,12 +122,15 @@ fn scalar(value: &RawValue) -> Option<Value<'_>> {
     }
 }
 
-/// Reads the metadata of `count` vectors.
-pub fn read(path: &Path, count: usize, wishes: &Wishes, progress: Progress) -> Result<Metadata> {
-    let seen = survey(path, count, wishes, progress)?;
+/// Reads the metadata of `count` vectors, or of as many rows as there are.
+pub fn read(path: &Path, count: Option<usize>, mut wishes: Wishes, progress: Progress) -> Result<Metadata> {
+    let (seen, count) = survey(path, count, &wishes, progress)?;
+    let mut text_builder = wishes.text.take();
     let known = |name: &str| seen.iter().any(|s| s.name == name);
     let listed = || seen.iter().map(|s| s.name.as_str()).collect::<Vec<_>>().join(", ");
-    let named = wishes.filterable.iter().flatten().map(|(name, _)| name).chain(wishes.stored.iter().flatten());
+    let named = (wishes.filterable.iter().flatten().map(|(name, _)| name.as_str()))
+        .chain(wishes.stored.iter().flatten().map(String::as_str))
+        .chain(text_builder.iter().map(TextBuilder::field));
     if let Some(missing) = named.into_iter().find(|name| !known(name)) {
         return Err(Failure::input(format!(
             "{}: no row has a field {missing:?}; there are: {}",
@@ -176,6 +183,21 @@ pub fn read(path: &Path, count: usize, wishes: &Wishes, progress: Progress) -> R
             })?;
             builder.push(i, value).map_err(|e| Failure::from(e).at(rows.place()))?;
         }
+        if let Some(builder) = &mut text_builder {
+            let words = row.get(builder.field()).map_or(Some(Value::Null), scalar);
+            let words = match words {
+                Some(Value::VarChar(words)) => words,
+                Some(Value::Null) => Cow::Borrowed(""),
+                _ => {
+                    return Err(Failure::input(format!(
+                        "the field {:?} is no text, so its words can't be searched for",
+                        builder.field()
+                    ))
+                    .at(rows.place()));
+                }
+            };
+            builder.push(&words).map_err(|e| Failure::from(e).at(rows.place()))?;
+        }
         if store {
             stored_text(&row, is_stored, &mut text);
             fields.push(&text).map_err(|e| Failure::from(e).at(rows.place()))?;
@@ -185,15 +207,15 @@ pub fn read(path: &Path, count: usize, wishes: &Wishes, progress: Progress) -> R
     bar.finish_and_clear();
     let keys = keys.finish(count, &rows)?;
     let columns = (!columns.is_empty()).then_some(builder);
-    Ok(Metadata { keys, columns, fields: store.then_some(fields), schema })
+    Ok(Metadata { keys, columns, fields: store.then_some(fields), text: text_builder, schema })
 }
 
-/// The first reading: every line must parse, and there must be one a vector.
-fn survey(path: &Path, count: usize, wishes: &Wishes, progress: Progress) -> Result<Vec<Seen>> {
+/// The first reading: every line must parse, and there must be one a vector. Says how many there are.
+fn survey(path: &Path, count: Option<usize>, wishes: &Wishes, progress: Progress) -> Result<(Vec<Seen>, usize)> {
     let mut rows = Rows::open(path)?;
     let mut seen: Vec<Seen> = Vec::new();
     let mut read = 0;
-    let bar = progress.count("checking metadata", count as u64);
+    let bar = progress.count("checking metadata", count.unwrap_or(0) as u64);
     while let Some(row) = rows.next()? {
         read += 1;
         for (name, value) in &row.members {
@@ -217,13 +239,13 @@ fn survey(path: &Path, count: usize, wishes: &Wishes, progress: Progress) -> Res
         bar.inc(1);
     }
     bar.finish_and_clear();
-    if read != count {
+    if let Some(count) = count.filter(|&count| count != read) {
         return Err(Failure::input(format!(
             "{}: {read} rows of metadata for {count} vectors; line n must describe vector n",
             path.display()
         )));
     }
-    Ok(seen)
+    Ok((seen, read))
 }
 
 /// The row's stored fields as one JSON object, values as they were written.

@@ -3,9 +3,10 @@
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::{load, queries};
+use crate::{load, queries, sparse};
 use elanus::filter::field_not_found;
-use elanus::segment::{Grouping, Key, Request, Scratch, Sealed};
+use elanus::segment::{Grouping, Key, Query, Request, Rerank, Scratch, Sealed};
+use elanus::words::{Error, Hit, Metric};
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 
@@ -16,10 +17,13 @@ Examples:
   elanus search words.elanus queries.fvecs --filter 'pos == \"noun\"' --json
   elanus search words.elanus query.npy --radius 0.4 --range-filter 0.8 --limit 100
   elanus search words.elanus query.npy --group-by-field pos --group-size 3
+  elanus search words.elanus --text 'small bird'
+  elanus search words.elanus query.npy --text 'small bird' --weights 0.7,0.3
   embed \"a small bird\" | elanus search words.elanus -
 
 With --json there is one line a query: {\"query\":0,\"hits\":[{\"id\":…,\"distance\":…,\"row\":…,\"fields\":{…}}]}.
-COSINE and IP: the larger the distance, the nearer. L2: squared, the smaller the nearer.";
+COSINE, IP and BM25: the larger the distance, the nearer. L2: squared, the smaller the nearer. Of several
+queries of one kind each (vector, sparse, text) the fused score: the larger the better.";
 
 /// Search an index file.
 #[derive(Debug, clap::Args)]
@@ -30,8 +34,28 @@ pub struct Args {
 
     /// A file of vectors (.npy, .fvecs, .f32, .f16, .json), a JSON list of numbers, or - for JSON on
     /// standard input.
-    #[arg(allow_hyphen_values = true)]
-    query: String,
+    #[arg(allow_hyphen_values = true, required_unless_present_any = ["text", "sparse"])]
+    query: Option<String>,
+
+    /// Words to look for in the text field (BM25). With a query vector as well, both lists are fused.
+    #[arg(long)]
+    text: Option<String>,
+
+    /// A sparse vector, as {"indices":[3,17],"values":[0.5,1.2]} or {"3":0.5,"17":1.2}.
+    #[arg(long)]
+    sparse: Option<String>,
+
+    /// Sparse: leave out this part of the query's dimensions, those of the smallest values.
+    #[arg(long, default_value_t = 0.0)]
+    drop_ratio: f32,
+
+    /// Hybrid: k of reciprocal rank fusion. [default: 60]
+    #[arg(long, conflicts_with = "weights")]
+    rrf_k: Option<f32>,
+
+    /// Hybrid: fuse by weighted scores, a weight from 0 to 1 each, in the order: vector, sparse, text.
+    #[arg(long, value_delimiter = ',')]
+    weights: Option<Vec<f32>>,
 
     /// How many hits, at most; with --group-by-field, how many groups. With --offset up to 16384.
     #[arg(long, short = 'k', default_value_t = 10)]
@@ -96,10 +120,14 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let sealed = load::open(&args.file, progress)?;
     check_output_fields(&sealed, &args.output_fields)?;
     let dimension = sealed.header().dimension as usize;
-    let queries = queries::read(&args.query, dimension, progress)?;
+    let vectors = match &args.query {
+        Some(source) => queries::read(source, dimension, progress)?.into_iter().map(Some).collect(),
+        None => vec![None],
+    };
+    let sparse = args.sparse.as_deref().map(sparse::parse).transpose()?;
     let mut scratch = Scratch::default();
-    for (i, query) in queries.iter().enumerate() {
-        let request = Request {
+    for (i, vector) in vectors.iter().enumerate() {
+        let request = |query| Request {
             limit: args.limit,
             offset: args.offset,
             radius: args.radius,
@@ -115,10 +143,21 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             rerank: args.rerank,
             ef: args.ef,
             nprobe: args.nprobe,
+            drop_ratio: args.drop_ratio,
             ..Request::new(query)
         };
-        let place = |e| if queries.len() > 1 { Failure::from(e).at(format!("query {i}")) } else { Failure::from(e) };
-        let hits = sealed.search(&request, &mut scratch).map_err(place)?;
+        let queries: Vec<Query<'_>> = (vector.iter().map(|vector| Query::Dense(vector)))
+            .chain(sparse.iter().map(|sparse| Query::Sparse(sparse.view())))
+            .chain(args.text.iter().map(|text| Query::Text(text)))
+            .collect();
+        let place = |e| if vectors.len() > 1 { Failure::from(e).at(format!("query {i}")) } else { Failure::from(e) };
+        let (hits, metric) = match queries[..] {
+            [query] => {
+                refuse_fusion(args)?;
+                (sealed.search(&request(query), &mut scratch).map_err(place)?, sealed.metric_of(&query))
+            }
+            _ => (hybrid(args, &sealed, &queries, request, &mut scratch).map_err(place)?, Metric::Ip),
+        };
         let rows: Vec<u32> = hits.iter().map(|hit| hit.row).collect();
         let fields = match args.output_fields.is_empty() {
             true => vec![Map::new(); rows.len()],
@@ -128,7 +167,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         };
         let mut found = Vec::with_capacity(hits.len());
         for (hit, fields) in hits.iter().zip(fields) {
-            let distance = sealed.header().metric.to_public(hit.distance);
+            let distance = metric.to_public(hit.distance);
             found.push((sealed.key(hit.row)?, distance, sealed.given(hit.row)?, fields));
         }
         if output.is_json() {
@@ -136,7 +175,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             output.line(json!({ "query": i, "hits": hits }))?;
             continue;
         }
-        if queries.len() > 1 {
+        if vectors.len() > 1 {
             output.line(format_args!("query {i}"))?;
         }
         for (rank, (key, distance, _, fields)) in found.iter().enumerate() {
@@ -145,6 +184,32 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         }
     }
     Ok(())
+}
+
+fn refuse_fusion(args: &Args) -> Result<()> {
+    if args.rrf_k.is_some() || args.weights.is_some() {
+        return Err(Failure::usage(
+            "--rrf-k and --weights fuse several queries, but there is one; add --text or --sparse",
+        ));
+    }
+    Ok(())
+}
+
+/// Fuses the lists of queries of several kinds.
+fn hybrid<'a>(
+    args: &Args,
+    sealed: &Sealed,
+    queries: &[Query<'a>],
+    request: impl Fn(Query<'a>) -> Request<'a>,
+    scratch: &mut Scratch,
+) -> std::result::Result<Vec<Hit>, Error> {
+    let rerank = match &args.weights {
+        Some(weights) => Rerank::Weighted(weights),
+        None => Rerank::Rrf { k: args.rrf_k.unwrap_or(Rerank::DEFAULT_K) },
+    };
+    let limit = Rerank::depth(args.limit, args.offset);
+    let requests: Vec<_> = queries.iter().map(|&query| Request { limit, offset: 0, ..request(query) }).collect();
+    sealed.hybrid_search(&requests, rerank, args.limit, args.offset, scratch)
 }
 
 fn hit_json((key, distance, row, fields): (Key, f32, u32, Map<String, Value>), with_fields: bool) -> Value {

@@ -4,13 +4,14 @@ use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, MAX_SECTIONS, READABLE_VERSIONS
 use crate::words::{Code, Cursor, Error, IndexType, MatrixView, Metric, Result};
 
 const VECTOR_TYPE_F32: u8 = 0;
+const VECTOR_TYPE_SPARSE: u8 = 5;
 
 /// What a file says of itself before any section is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
     /// Rows in the index.
     pub count: u32,
-    /// Floats in a vector.
+    /// Floats in a vector; 0 if the file has no dense vectors.
     pub dimension: u32,
     /// How nearness is measured.
     pub metric: Metric,
@@ -39,13 +40,20 @@ impl Header {
         put(16, &file_bytes.to_le_bytes());
         put(24, &u64::from(self.count).to_le_bytes());
         put(32, &self.dimension.to_le_bytes());
-        put(36, &[self.metric as u8, self.index_type as u8, VECTOR_TYPE_F32, 0]);
+        put(36, &[self.metric as u8, self.index_type as u8, self.vector_type(), 0]);
         put(40, &self.seed.to_le_bytes());
         put(48, &(sections as u32).to_le_bytes());
         put(56, &table_checksum.to_le_bytes());
         let sum = checksum(&out[..HEADER_BYTES - 8]);
         out[HEADER_BYTES - 8..].copy_from_slice(&sum.to_le_bytes());
         out
+    }
+
+    fn vector_type(&self) -> u8 {
+        match self.index_type {
+            IndexType::SparseInvertedIndex => VECTOR_TYPE_SPARSE,
+            _ => VECTOR_TYPE_F32,
+        }
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<(Header, Frame)> {
@@ -92,7 +100,9 @@ impl Header {
                  the file was written wrongly",
             ));
         }
-        if vector_type != VECTOR_TYPE_F32 || flags != 0 {
+        let index_type = IndexType::from_code(index_type)?;
+        let is_sparse = index_type == IndexType::SparseInvertedIndex;
+        if vector_type != (if is_sparse { VECTOR_TYPE_SPARSE } else { VECTOR_TYPE_F32 }) || flags != 0 {
             return Err(Error::new(
                 Code::UnsupportedFormat,
                 format!("vector type {vector_type} with flags {flags:#x} is not known to this version; update elanus"),
@@ -104,10 +114,12 @@ impl Header {
                 format!("the file states {count} rows; one file holds at most {}", u32::MAX),
             )
         })?;
-        if dimension == 0 || dimension as usize > MatrixView::MAX_DIMENSION {
+        let allowed = if is_sparse { 0..=0 } else { 1..=MatrixView::MAX_DIMENSION };
+        if !allowed.contains(&(dimension as usize)) {
             return Err(Error::corrupt(format!(
-                "the file states {dimension} dimensions; there are 1 to {}",
-                MatrixView::MAX_DIMENSION
+                "the file states {dimension} dimensions; a {index_type} file has {} to {}",
+                allowed.start(),
+                allowed.end()
             )));
         }
         if sections > MAX_SECTIONS {
@@ -115,13 +127,7 @@ impl Header {
                 "the file states {sections} sections; there are {MAX_SECTIONS} at most"
             )));
         }
-        let header = Header {
-            count,
-            dimension,
-            metric: Metric::from_code(metric)?,
-            index_type: IndexType::from_code(index_type)?,
-            seed,
-        };
+        let header = Header { count, dimension, metric: Metric::from_code(metric)?, index_type, seed };
         Ok((header, Frame { file_bytes, sections, table_checksum, checksum: stored }))
     }
 }

@@ -28,6 +28,12 @@ impl Kind {
     pub const FIELDS: Kind = Kind(10);
     /// Levels and links of an HNSW graph.
     pub const GRAPH: Kind = Kind(11);
+    /// Posting lists of sparse vectors.
+    pub const SPARSE: Kind = Kind(20);
+    /// Posting lists of a text field's terms.
+    pub const POSTINGS: Kind = Kind(21);
+    /// A text field's terms and what BM25 needs of its texts.
+    pub const TERMS: Kind = Kind(22);
     /// Which parameter reaches which recall.
     pub const CALIBRATION: Kind = Kind(23);
     /// Which row was given as which, where rows lie in the order of lists.
@@ -45,6 +51,9 @@ impl Kind {
         (Kind::COLUMNS, "columns"),
         (Kind::FIELDS, "fields"),
         (Kind::GRAPH, "graph"),
+        (Kind::SPARSE, "sparse"),
+        (Kind::POSTINGS, "postings"),
+        (Kind::TERMS, "terms"),
         (Kind::CALIBRATION, "calibration"),
         (Kind::ORDER, "order"),
     ];

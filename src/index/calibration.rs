@@ -66,7 +66,11 @@ impl Knob {
     /// What is turned of an index of this type; `None` if nothing is.
     fn of(index: &Index) -> Option<Knob> {
         match index.shape().index_type {
-            IndexType::Flat | IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfRabitq => None,
+            IndexType::Flat
+            | IndexType::IvfFlat
+            | IndexType::IvfSq8
+            | IndexType::IvfRabitq
+            | IndexType::SparseInvertedIndex => None,
             IndexType::ScanRabitq => (!index.rows().is_absent()).then_some(Knob::Epsilon),
             IndexType::Hnsw | IndexType::HnswSq8 => Some(Knob::Ef),
         }

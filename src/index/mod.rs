@@ -45,6 +45,8 @@ pub enum Index {
     Ivf(Ivf),
     /// A graph that is walked.
     Hnsw(Hnsw),
+    /// No dense vectors: the file has posting lists only, see [`sparse`].
+    Absent(Rows),
 }
 
 /// Memory that searches use again and again. One search at a time.
@@ -55,6 +57,7 @@ pub struct Scratch {
     pub(crate) scan: scan::ScanScratch,
     pub(crate) ivf: ivf::IvfScratch,
     pub(crate) walk: hnsw::WalkScratch,
+    pub(crate) prune: sparse::PruneScratch,
 }
 
 impl Default for Scratch {
@@ -65,6 +68,7 @@ impl Default for Scratch {
             scan: scan::ScanScratch::default(),
             ivf: ivf::IvfScratch::default(),
             walk: hnsw::WalkScratch::default(),
+            prune: sparse::PruneScratch::default(),
         }
     }
 }
@@ -106,6 +110,11 @@ impl Index {
             IndexType::ScanRabitq | IndexType::IvfRabitq => Scan::build(index_type, rows, params, progress)?,
             IndexType::IvfFlat | IndexType::IvfSq8 => Ivf::build(index_type, rows, params, progress)?,
             IndexType::Hnsw | IndexType::HnswSq8 => Hnsw::build(index_type, rows, params, progress)?,
+            IndexType::SparseInvertedIndex => {
+                return Err(Error::argument(
+                    "SPARSE_INVERTED_INDEX is for sparse vectors and texts; choose another for dense ones",
+                ));
+            }
         };
         // Searches of lists have no parameter that a recall could be turned into yet.
         if params.calibration_queries > 0 && !index_type.has_lists() {
@@ -129,6 +138,7 @@ impl Index {
             IndexType::ScanRabitq | IndexType::IvfRabitq => Scan::open(shape, sections).map(Index::Scan),
             IndexType::IvfFlat | IndexType::IvfSq8 => Ivf::open(shape, sections).map(Index::Ivf),
             IndexType::Hnsw | IndexType::HnswSq8 => Hnsw::open(shape, sections).map(Index::Hnsw),
+            IndexType::SparseInvertedIndex => Rows::open(shape, sections)?.unneeded().map(Index::Absent),
         }
     }
 
@@ -142,6 +152,7 @@ impl Index {
             Index::Scan(index) => index.verify(),
             Index::Ivf(index) => index.verify(),
             Index::Hnsw(index) => index.verify(),
+            Index::Absent(_) => Ok(()),
         }
     }
 
@@ -157,6 +168,7 @@ impl Index {
             Index::Scan(index) => index.rows(),
             Index::Ivf(index) => index.rows(),
             Index::Hnsw(index) => index.rows(),
+            Index::Absent(rows) => rows,
         }
     }
 
@@ -165,7 +177,7 @@ impl Index {
         match self {
             Index::Scan(index) if self.shape().index_type.has_lists() => Some(index.lists()),
             Index::Ivf(index) => Some(index.lists()),
-            Index::Flat(_) | Index::Scan(_) | Index::Hnsw(_) => None,
+            Index::Flat(_) | Index::Scan(_) | Index::Hnsw(_) | Index::Absent(_) => None,
         }
     }
 

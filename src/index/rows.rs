@@ -98,6 +98,20 @@ impl Rows {
         Ok(self)
     }
 
+    /// The rows, for a file that may have none.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if there are some.
+    pub fn unneeded(self) -> Result<Self> {
+        if !self.is_absent() {
+            return Err(Error::corrupt(format!(
+                "a {} file has no dense vectors, but this one has rows of some; it was written wrongly",
+                self.shape.index_type
+            )));
+        }
+        Ok(self)
+    }
+
     /// What the header says.
     pub fn shape(&self) -> &Shape {
         &self.shape
@@ -136,11 +150,17 @@ impl Rows {
         self.order.as_ref()
     }
 
+    /// [`Self::order`] as numbers.
+    #[inline]
+    pub fn numbers(&self) -> Option<&[u32]> {
+        // The alignment was checked when it was opened.
+        self.order.as_ref().and_then(|order| cast(order).ok())
+    }
+
     /// The number by which a row was given. Panics if there is no such row.
     #[inline]
     pub fn given(&self, row: u32) -> u32 {
-        // The alignment was checked when it was opened.
-        self.order.as_ref().map_or(row, |order| cast(order).map_or(row, |numbers: &[u32]| numbers[row as usize]))
+        self.numbers().map_or(row, |numbers| numbers[row as usize])
     }
 
     /// Offers a row; equally near ones go by the number that they were given by.
@@ -278,7 +298,7 @@ impl RowsQuery {
 pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
     match metric {
         Metric::L2 => distance::l2(a, b),
-        Metric::Ip | Metric::Cosine => -distance::dot(a, b),
+        Metric::Ip | Metric::Cosine | Metric::Bm25 => -distance::dot(a, b),
     }
 }
 

@@ -34,7 +34,18 @@ impl Shape {
     /// # Errors
     /// `CORRUPT_FILE`.
     pub fn check(&self) -> Result<()> {
-        if self.dimension == 0 || self.dimension > MatrixView::MAX_DIMENSION {
+        let is_sparse = self.index_type == IndexType::SparseInvertedIndex;
+        let has_metric = match is_sparse {
+            true => matches!(self.metric, Metric::Ip | Metric::Bm25),
+            false => Metric::DENSE.contains(&self.metric),
+        };
+        if !has_metric {
+            return Err(Error::corrupt(format!(
+                "the file claims to be a {} index for {}, which there is none of; it was written wrongly",
+                self.index_type, self.metric
+            )));
+        }
+        if !is_sparse && (self.dimension == 0 || self.dimension > MatrixView::MAX_DIMENSION) {
             return Err(Error::corrupt(format!(
                 "the file claims {} dimensions, but 1 to {} are possible; it is damaged",
                 self.dimension,

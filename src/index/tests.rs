@@ -53,7 +53,7 @@ fn exact(data: &[f32], query: &[f32], metric: Metric, limit: usize, allow: Optio
         .map(|(row, x)| {
             let distance = match metric {
                 Metric::L2 => product(x, x) - 2.0 * product(x, query) + product(query, query),
-                Metric::Ip => -product(x, query),
+                Metric::Ip | Metric::Bm25 => -product(x, query),
                 Metric::Cosine if length(x) == 0.0 || length(query) == 0.0 => 0.0,
                 Metric::Cosine => -product(x, query) / length(x) / length(query),
             };
@@ -102,7 +102,7 @@ pub(super) fn mean_recall(
 fn flat_finds_what_the_definition_finds() {
     for dimension in [1, 3, 24, 100] {
         let (data, queries) = clustered(1, 700, 20, dimension);
-        for &metric in Metric::ALL {
+        for &metric in Metric::DENSE {
             for limit in [1, 10, 699, 5000] {
                 let params = SearchParams { limit, ..Default::default() };
                 let flat = build(IndexType::Flat, &data, dimension, metric, F32);
@@ -116,7 +116,7 @@ fn flat_finds_what_the_definition_finds() {
 fn scans_recall_nearly_everything_in_any_dimension() {
     for dimension in [1, 2, 8, 17, 64, 128, 384] {
         let (data, queries) = clustered(2, 2000, 25, dimension);
-        for &metric in Metric::ALL {
+        for &metric in Metric::DENSE {
             for limit in [1, 10, 100] {
                 let params = SearchParams { limit, ..Default::default() };
                 for precisions in [F32, BOTH] {
@@ -140,7 +140,7 @@ fn scans_recall_nearly_everything_in_any_dimension() {
 #[test]
 fn a_fixed_number_reranked_and_codes_alone_recall_what_they_can() {
     let (data, queries) = clustered(3, 3000, 25, 256);
-    for &metric in Metric::ALL {
+    for &metric in Metric::DENSE {
         let scan = build(IndexType::ScanRabitq, &data, 256, metric, BOTH);
         let codes = build(IndexType::ScanRabitq, &data, 256, metric, NEITHER);
         let of = |index, rerank| {
@@ -156,7 +156,7 @@ fn a_fixed_number_reranked_and_codes_alone_recall_what_they_can() {
 #[test]
 fn filters_are_exact_at_every_selectivity() {
     let (data, queries) = clustered(4, 3000, 10, 48);
-    for &metric in Metric::ALL {
+    for &metric in Metric::DENSE {
         for index_type in [IndexType::Flat, IndexType::ScanRabitq] {
             let index = build(index_type, &data, 48, metric, F32);
             for every in [1, 2, 3, 7, 40, 400, 2999] {
@@ -209,7 +209,7 @@ fn a_batch_answers_as_each_query_alone() {
 #[test]
 fn exact_on_a_scan_equals_flat() {
     let (data, queries) = clustered(5, 900, 5, 33);
-    for &metric in Metric::ALL {
+    for &metric in Metric::DENSE {
         for precisions in [INT8, F32, BOTH] {
             let scan = build(IndexType::ScanRabitq, &data, 33, metric, precisions);
             let flat = build(IndexType::Flat, &data, 33, metric, precisions);
@@ -228,7 +228,7 @@ fn exact_on_a_scan_equals_flat() {
 
 #[test]
 fn few_equal_and_zero_rows_are_found_in_row_order() {
-    for &metric in Metric::ALL {
+    for &metric in Metric::DENSE {
         for precisions in [NEITHER, INT8, F32, BOTH] {
             for count in [0usize, 1, 31, 32, 33, 500] {
                 for value in [0.0, 2.5] {

@@ -5,16 +5,23 @@ use super::keys::PrimaryKeys;
 use super::sealed::MAX_CARD_BYTES;
 use crate::filter::ColumnsBuilder;
 use crate::format::{FileWriter, Header, Kind, Section};
+use crate::index::sparse::{SparseBuilder, TextBuilder};
 use crate::index::{BuildParams, Index, Progress};
-use crate::words::{Code, Error, IndexType, MatrixView, Result};
+use crate::words::{Code, Error, IndexType, MatrixView, Metric, Result};
 
-/// What a file is built from. Everything but the rows may be left out.
+/// What a file is built from. Of vectors, sparse vectors and texts there must be one; all else may be
+/// left out.
 #[derive(Debug)]
 pub struct Input<'a> {
-    /// The vectors.
-    pub rows: MatrixView<'a>,
-    /// How they are to be searched.
+    /// The dense vectors.
+    pub rows: Option<MatrixView<'a>>,
+    /// How dense vectors are to be searched. Without any the file is a `SPARSE_INVERTED_INDEX`,
+    /// whatever this says, and its metric IP if it has sparse vectors and BM25 if it has texts only.
     pub index_type: IndexType,
+    /// Sparse vectors, one a row.
+    pub sparse: Option<SparseBuilder>,
+    /// Texts that are found by their words, one a row.
+    pub text: Option<TextBuilder>,
     /// Metric, precisions, seed.
     pub params: BuildParams,
     /// What callers know the rows by.
@@ -34,20 +41,32 @@ pub struct Input<'a> {
 /// `INVALID_INPUT` if rows can't be used, keys repeat, or counts differ; `INVALID_ARGUMENT` if a
 /// parameter can't be honoured.
 pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<'a>> {
-    let Input { rows, index_type, params, mut keys, mut columns, mut fields, card } = input;
-    let count = u32::try_from(rows.rows()).map_err(|_| {
+    let Input { rows, index_type, mut sparse, mut text, params, mut keys, mut columns, mut fields, card } = input;
+    let counts = [rows.map(|rows| rows.rows()), sparse.as_ref().map(|s| s.rows()), text.as_ref().map(|t| t.rows())];
+    let Some(&rows_given) = counts.iter().flatten().next() else {
+        return Err(Error::argument("there is nothing to build from: give vectors, sparse vectors or texts"));
+    };
+    if let Some(other) = counts.iter().flatten().find(|&&count| count != rows_given) {
+        return Err(Error::new(
+            Code::InvalidInput,
+            format!("there are {rows_given} rows of vectors or texts but {other} of others; give one of each a row"),
+        ));
+    }
+    let count = u32::try_from(rows_given).map_err(|_| {
         Error::new(
             Code::InvalidInput,
-            format!("{} rows; one index file holds at most {}: split them over several", rows.rows(), u32::MAX),
+            format!("{rows_given} rows; one index file holds at most {}: split them over several", u32::MAX),
         )
     })?;
-    let mut file = FileWriter::new(Header {
-        count,
-        dimension: rows.dimension() as u32,
-        metric: params.metric,
-        index_type,
-        seed: params.seed,
-    });
+    let (dimension, metric, index_type) = match (rows, &sparse) {
+        (Some(rows), _) => (rows.dimension() as u32, params.metric, index_type),
+        (None, Some(_)) => (0, Metric::Ip, IndexType::SparseInvertedIndex),
+        (None, None) => (0, Metric::Bm25, IndexType::SparseInvertedIndex),
+    };
+    if rows.is_some() && !Metric::DENSE.contains(&metric) {
+        return Err(Error::argument(format!("{metric} is for texts; dense vectors have L2, IP or COSINE")));
+    }
+    let mut file = FileWriter::new(Header { count, dimension, metric, index_type, seed: params.seed });
     // What is quickly refused comes before the index is built.
     if let Some(card) = card {
         if card.len() > MAX_CARD_BYTES {
@@ -58,9 +77,9 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
         }
         file.section(Kind::CARD, card.into_bytes());
     }
-    keys.check(rows.rows())?;
+    keys.check(rows_given)?;
     if let Some(columns) = &columns {
-        columns.check(rows.rows())?;
+        columns.check(rows_given)?;
     }
     if let Some(fields) = fields.as_ref().filter(|fields| fields.rows() != count) {
         return Err(Error::new(
@@ -68,24 +87,34 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
             format!("there are stored fields for {} rows but {count} vectors; give one each", fields.rows()),
         ));
     }
-    let sections = Index::build(index_type, rows, &params, progress)?;
+    let sections = rows.map(|rows| Index::build(index_type, rows, &params, progress)).transpose()?;
     // All that belongs to a row lies where the index put it.
-    if let Some(order) = &sections.order {
+    if let Some(order) = sections.as_ref().and_then(|sections| sections.order.as_ref()) {
         let order: Vec<u32> = order.as_chunks().0.iter().map(|&row| u32::from_le_bytes(row)).collect();
         keys = keys.reordered(&order);
         columns = columns.map(|columns| columns.reordered(&order));
         fields = fields.map(|fields| fields.reordered(&order)).transpose()?;
+        sparse = sparse.map(|sparse| sparse.reordered(&order));
+        text = text.map(|text| text.reordered(&order));
     }
-    if let Some(keys) = keys.encode(rows.rows())? {
+    if let Some(keys) = keys.encode(rows_given)? {
         file.section(Kind::KEYS, keys);
     }
     if let Some(columns) = columns {
-        file.section(Kind::COLUMNS, columns.finish(rows.rows())?);
+        file.section(Kind::COLUMNS, columns.finish(rows_given)?);
     }
     if let Some(fields) = fields {
         file.section(Kind::FIELDS, fields.finish());
     }
-    for Section { kind, bytes } in sections.into_sections() {
+    if let Some(sparse) = sparse {
+        file.section(Kind::SPARSE, sparse.finish());
+    }
+    if let Some(text) = text {
+        let (postings, terms) = text.finish()?;
+        file.section(Kind::POSTINGS, postings);
+        file.section(Kind::TERMS, terms);
+    }
+    for Section { kind, bytes } in sections.into_iter().flat_map(|sections| sections.into_sections()) {
         file.section(kind, bytes);
     }
     Ok(file)
@@ -115,7 +144,9 @@ mod tests {
         let mut columns = ColumnsBuilder::new([("third", FieldType::VarChar)]).unwrap();
         (0..ROWS).for_each(|row| columns.push(0, Value::from(["a", "b", "c"][row % 3])).unwrap());
         let input = Input {
-            rows: MatrixView::new(&data, DIMENSION).unwrap(),
+            rows: Some(MatrixView::new(&data, DIMENSION).unwrap()),
+            sparse: None,
+            text: None,
             index_type,
             params: BuildParams {
                 metric,
@@ -168,7 +199,7 @@ mod tests {
     #[test]
     fn what_is_built_finds_its_own_rows() {
         let data = vectors();
-        for &index_type in IndexType::ALL {
+        for &index_type in IndexType::DENSE {
             let sealed = Sealed::open(Blob::copy_of(&file(index_type, Metric::L2)).unwrap()).unwrap();
             let mut scratch = Scratch::default();
             for (row, query) in data.chunks_exact(DIMENSION).enumerate() {
@@ -184,7 +215,9 @@ mod tests {
     fn counts_that_differ_are_refused() {
         let data = vectors();
         let input = || Input {
-            rows: MatrixView::new(&data, DIMENSION).unwrap(),
+            rows: Some(MatrixView::new(&data, DIMENSION).unwrap()),
+            sparse: None,
+            text: None,
             index_type: IndexType::Flat,
             params: BuildParams::default(),
             keys: PrimaryKeys::RowNumbers,

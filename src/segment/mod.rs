@@ -4,14 +4,18 @@
 pub mod build;
 pub mod fields;
 mod group;
+pub mod hybrid;
 pub mod iterate;
 pub mod keys;
+pub mod query;
 pub mod request;
 pub mod sealed;
 
 pub use build::{Input, build};
 pub use fields::{Fields, FieldsWriter};
+pub use hybrid::{MAX_SEARCHES, Rerank};
 pub use iterate::Iteration;
 pub use keys::{Key, Keys, PrimaryKeys};
+pub use query::Query;
 pub use request::{Grouping, MAX_LIMIT, Request};
 pub use sealed::{MAX_CARD_BYTES, Scratch, Sealed};

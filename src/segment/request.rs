@@ -1,5 +1,6 @@
 //! What is looked for, and which wishes contradict each other.
 
+use super::query::Query;
 use crate::index::SearchParams;
 use crate::words::say::decimal;
 use crate::words::{Bitmap, Error, Metric, Result, Window};
@@ -10,8 +11,13 @@ pub const MAX_LIMIT: usize = 16_384;
 /// What is looked for.
 #[derive(Debug, Clone)]
 pub struct Request<'a> {
-    /// The vector.
-    pub query: &'a [f32],
+    /// The vector or the words.
+    pub query: Query<'a>,
+    /// The text field that words are looked for in, if the caller names it.
+    pub field: Option<&'a str>,
+    /// Of a sparse query, leave out this part of its dimensions, those of the smallest values: 0 or
+    /// more and less than 1. Milvus's `drop_ratio_search`.
+    pub drop_ratio: f32,
     /// How many hits, at most; with `group`, how many groups. With `offset` 1 to [`MAX_LIMIT`].
     pub limit: usize,
     /// How many of the nearest hits (or groups) are passed over.
@@ -54,10 +60,12 @@ pub struct Grouping<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// The ten nearest to `query`.
-    pub fn new(query: &'a [f32]) -> Self {
+    /// The ten nearest to `query`: a slice of floats, a sparse vector or a text.
+    pub fn new(query: impl Into<Query<'a>>) -> Self {
         Request {
-            query,
+            query: query.into(),
+            field: None,
+            drop_ratio: 0.0,
             limit: 10,
             offset: 0,
             filter: None,
@@ -131,7 +139,7 @@ impl<'a> Request<'a> {
         if window.from >= window.below {
             let (order, meaning) = match metric {
                 Metric::L2 => ("less", "rangeFilter <= distance < radius"),
-                Metric::Ip | Metric::Cosine => ("greater", "radius < distance <= rangeFilter"),
+                Metric::Ip | Metric::Cosine | Metric::Bm25 => ("greater", "radius < distance <= rangeFilter"),
             };
             return Err(Error::argument(format!(
                 "rangeFilter {} must be {order} than radius {}: hits are those with {meaning} for {metric}",

@@ -3,11 +3,13 @@
 use super::fields::Fields;
 use super::group;
 use super::keys::{Key, Keys};
+use super::query::Query;
 use super::request::{MAX_LIMIT, Request};
 use crate::filter::{self, Columns};
 use crate::format::{FileReader, Header, Kind, Layout};
+use crate::index::sparse::{Among, SparseVectors, TextIndex};
 use crate::index::{self, Calibration, Index, SearchParams, Sections, Shape};
-use crate::words::{Bitmap, Blob, Error, Hit, IndexType, Result};
+use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, Metric, Result};
 use std::borrow::Cow;
 
 /// A longer card is refused: it is read whenever a file is opened.
@@ -35,6 +37,8 @@ pub struct Sealed {
     card: String,
     index: Index,
     calibration: Option<Calibration>,
+    sparse: Option<SparseVectors>,
+    text: Option<TextIndex>,
     keys: Keys,
     columns: Columns,
     fields: Option<Fields>,
@@ -52,6 +56,14 @@ impl Sealed {
         let header = *file.header();
         let count = header.count as usize;
         let index = Index::open(&Shape::from(&header), &Sections::of(&file))?;
+        let text = match (file.section(Kind::POSTINGS), file.section(Kind::TERMS)) {
+            (Some(postings), Some(terms)) => Some(TextIndex::open(postings, terms, count)?),
+            (None, None) => None,
+            _ => return Err(Error::corrupt("postings and terms must be there together; the file was written wrongly")),
+        };
+        if header.index_type == IndexType::SparseInvertedIndex {
+            file.require(if header.metric == Metric::Bm25 { Kind::TERMS } else { Kind::SPARSE })?;
+        }
         Ok(Sealed {
             card: card(file.section(Kind::CARD))?,
             calibration: file.section(Kind::CALIBRATION).map(|section| Calibration::open(&section)).transpose()?,
@@ -61,6 +73,8 @@ impl Sealed {
                 None => Columns::empty(count),
             },
             fields: file.section(Kind::FIELDS).map(|section| Fields::open(section, header.count)).transpose()?,
+            sparse: file.section(Kind::SPARSE).map(|section| SparseVectors::open(section, count)).transpose()?,
+            text,
             index,
             file,
         })
@@ -74,6 +88,8 @@ impl Sealed {
     pub fn verify(&self) -> Result<()> {
         self.file.verify()?;
         self.index.verify()?;
+        self.sparse.as_ref().map_or(Ok(()), SparseVectors::verify)?;
+        self.text.as_ref().map_or(Ok(()), TextIndex::verify)?;
         self.keys.verify()?;
         self.columns.verify()?;
         self.fields.as_ref().map_or(Ok(()), Fields::verify)
@@ -114,23 +130,42 @@ impl Sealed {
         &self.index
     }
 
+    /// The sparse vectors, if the file has some.
+    pub fn sparse(&self) -> Option<&SparseVectors> {
+        self.sparse.as_ref()
+    }
+
+    /// The text index, if the file has one.
+    pub fn text(&self) -> Option<&TextIndex> {
+        self.text.as_ref()
+    }
+
+    /// What the distances of a query's hits are.
+    pub fn metric_of(&self, query: &Query<'_>) -> Metric {
+        match query {
+            Query::Dense(_) => self.header().metric,
+            Query::Sparse(_) => Metric::Ip,
+            Query::Text(_) => Metric::Bm25,
+        }
+    }
+
     /// The nearest rows, nearest first, with internal distances
-    /// ([`Metric::to_public`](crate::words::Metric::to_public)). Grouped ones lie together, groups in
+    /// ([`Metric::to_public`] of [`Self::metric_of`]). Grouped ones lie together, groups in
     /// the order of their nearest.
     ///
     /// # Errors
     /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`, `INVALID_FILTER`,
     /// `FIELD_NOT_FOUND`.
     pub fn search(&self, request: &Request<'_>, scratch: &mut Scratch) -> Result<Vec<Hit>> {
-        let mut params = request.params(self.header().metric)?;
-        if let Some(recall) = request.recall {
+        let mut params = request.params(self.metric_of(&request.query))?;
+        // Words and sparse vectors are searched exactly: they reach any recall.
+        if let (Some(recall), Query::Dense(_)) = (request.recall, request.query) {
             self.aim(recall, &mut params)?;
         }
         let Scratch { index, filtered } = scratch;
         let allow = self.allowed(request, filtered)?;
-        let mut search = |limit, allow: Option<&Bitmap>| {
-            self.index.search(request.query, &SearchParams { limit, ..params }, allow, index)
-        };
+        let mut search =
+            |limit, allow: Option<&Bitmap>| self.nearest(request, &SearchParams { limit, ..params }, allow, index);
         let Some(grouping) = request.group else {
             let mut hits = search(params.limit, allow.as_deref())?;
             hits.drain(..request.offset.min(hits.len()));
@@ -154,6 +189,45 @@ impl Sealed {
             return Err(Error::argument(format!("there is no row {row}; the file has {}", self.header().count)));
         }
         Ok(self.index.rows().given(row))
+    }
+
+    /// The hits of the index that the query is for.
+    fn nearest(
+        &self,
+        request: &Request<'_>,
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        scratch: &mut index::Scratch,
+    ) -> Result<Vec<Hit>> {
+        let lacks = |what: &str, how: &str| {
+            Error::argument(format!("the index file has no {what}, so it can't be asked for them; build it with {how}"))
+        };
+        params.check()?;
+        scratch.top.reset_within(params.limit, params.window);
+        let among = Among { allow, given: self.index.rows().numbers() };
+        match request.query {
+            Query::Dense(_) if self.header().index_type == IndexType::SparseInvertedIndex => {
+                return Err(lacks("dense vectors", "some"));
+            }
+            Query::Dense(query) => return self.index.search(query, params, allow, scratch),
+            Query::Sparse(query) => {
+                let sparse = self.sparse.as_ref().ok_or_else(|| lacks("sparse vectors", "some"))?;
+                sparse.search(query, request.drop_ratio, among, &mut scratch.top, &mut scratch.prune)?;
+            }
+            Query::Text(query) => {
+                let text = self.text.as_ref().ok_or_else(|| lacks("words of texts", "a text field"))?;
+                if let Some(field) = request.field.filter(|field| *field != text.field()) {
+                    return Err(Error::new(
+                        Code::FieldNotFound,
+                        format!("the index has no words of a field {field:?}; it has those of {:?}", text.field()),
+                    ));
+                }
+                text.search(query, among, &mut scratch.top, &mut scratch.prune)?;
+            }
+        }
+        let mut hits = Vec::with_capacity(scratch.top.len());
+        scratch.top.drain_sorted(&mut hits);
+        Ok(hits)
     }
 
     /// The key of a row.

@@ -100,7 +100,8 @@ fn is_seen(c: &char) -> bool {
 
 /// Parts a word that mixes scripts: Hangul and Katakana character by character, all else together.
 fn pieces(start: usize, word: &str) -> impl Iterator<Item = (usize, &str)> {
-    let by_character = |c: char| matches!(c, '\u{30A0}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{AC00}'..='\u{D7A3}');
+    let by_character =
+        |c: char| matches!(c, '\u{30A0}'..='\u{30FF}' | '\u{31F0}'..='\u{31FF}' | '\u{AC00}'..='\u{D7A3}');
     let mut at = 0;
     std::iter::from_fn(move || {
         let rest = &word[at..];
@@ -251,7 +252,7 @@ mod tests {
             }
             xxhash_rust::xxh64::xxh64(all.as_bytes(), 0)
         };
-        assert_eq!([hash(PLAIN), hash(FOLDING)], [0, 0]);
+        assert_eq!([hash(PLAIN), hash(FOLDING)], [0xa687_646f_f021_69de, 0xce7a_d8f2_c753_6d56]);
     }
 
     proptest! {

@@ -14,6 +14,8 @@ pub enum Metric {
     /// Cosine similarity, in −1..=1; larger is nearer. Rows are stored normalised, and a zero
     /// vector has similarity 0 with everything.
     Cosine = 2,
+    /// How well a text fits words; larger is better. Of texts only.
+    Bm25 = 5,
 }
 
 /// How an index is searched.
@@ -34,6 +36,8 @@ pub enum IndexType {
     IvfRabitq = 6,
     /// A graph over rows of 8 bits.
     HnswSq8 = 7,
+    /// Posting lists of sparse vectors or texts; the file has no dense vectors.
+    SparseInvertedIndex = 10,
 }
 
 /// What the rows used for reranking (and for exact search) are stored as.
@@ -75,24 +79,28 @@ macro_rules! named {
     };
 }
 
-named!(Metric, "metric", L2 => "L2", Ip => "IP", Cosine => "COSINE");
+named!(Metric, "metric", L2 => "L2", Ip => "IP", Cosine => "COSINE", Bm25 => "BM25");
 named!(IndexType, "index type", Flat => "FLAT", ScanRabitq => "SCAN_RABITQ", Hnsw => "HNSW", IvfFlat => "IVF_FLAT",
-    IvfSq8 => "IVF_SQ8", IvfRabitq => "IVF_RABITQ", HnswSq8 => "HNSW_SQ8");
+    IvfSq8 => "IVF_SQ8", IvfRabitq => "IVF_RABITQ", HnswSq8 => "HNSW_SQ8",
+    SparseInvertedIndex => "SPARSE_INVERTED_INDEX");
 named!(Precision, "precision", Int8 => "int8", F32 => "f32");
 
 impl Metric {
+    /// Those of dense vectors.
+    pub const DENSE: &'static [Metric] = &[Metric::L2, Metric::Ip, Metric::Cosine];
+
     /// The metric of a code in a file.
     pub fn from_code(code: u8) -> Result<Self> {
         from_code(Self::ALL.iter().copied().find(|&metric| metric as u8 == code), code, "metric")
     }
 
     /// What callers see for an internal distance. Inside the crate smaller is always nearer: L2 is
-    /// the squared distance, IP and COSINE are negated products.
+    /// the squared distance, IP, COSINE and BM25 are negated.
     pub fn to_public(self, internal: f32) -> f32 {
         match self {
             Metric::L2 => internal,
             // 0.0 - x rather than -x: an internal 0 must not come out as -0.
-            Metric::Ip | Metric::Cosine => 0.0 - internal,
+            Metric::Ip | Metric::Cosine | Metric::Bm25 => 0.0 - internal,
         }
     }
 
@@ -104,6 +112,17 @@ impl Metric {
 }
 
 impl IndexType {
+    /// Those of dense vectors.
+    pub const DENSE: &'static [IndexType] = &[
+        IndexType::Flat,
+        IndexType::ScanRabitq,
+        IndexType::Hnsw,
+        IndexType::IvfFlat,
+        IndexType::IvfSq8,
+        IndexType::IvfRabitq,
+        IndexType::HnswSq8,
+    ];
+
     /// Whether rows lie in lists.
     pub const fn has_lists(self) -> bool {
         matches!(self, IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfRabitq)
@@ -114,7 +133,11 @@ impl IndexType {
         match self {
             IndexType::IvfFlat => Some(Precision::F32),
             IndexType::IvfSq8 | IndexType::HnswSq8 => Some(Precision::Int8),
-            IndexType::Flat | IndexType::ScanRabitq | IndexType::Hnsw | IndexType::IvfRabitq => None,
+            IndexType::Flat
+            | IndexType::ScanRabitq
+            | IndexType::Hnsw
+            | IndexType::IvfRabitq
+            | IndexType::SparseInvertedIndex => None,
         }
     }
 
@@ -150,7 +173,7 @@ mod tests {
         assert_eq!(Metric::from_code(3).unwrap_err().code, Code::UnsupportedFormat);
         let error = Metric::parse("cos").unwrap_err();
         assert_eq!(error.code, Code::InvalidArgument);
-        assert!(error.message.contains("L2, IP, COSINE"), "{error}");
+        assert!(error.message.contains("L2, IP, COSINE, BM25"), "{error}");
     }
 
     #[test]

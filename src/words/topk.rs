@@ -74,11 +74,12 @@ impl TopK {
         }
     }
 
-    /// Whether a hit, or one that comes after it in [`Hit::order`], may still be kept.
+    /// Whether a hit of this rank, or one that is farther or as far and of a higher rank, may still be
+    /// kept.
     #[inline]
-    pub fn admits(&self, hit: &Hit) -> bool {
+    pub fn admits(&self, hit: Hit, rank: u32) -> bool {
         match self.heap.peek() {
-            Some(worst) if self.heap.len() >= self.k => hit.order(&worst.0) == Ordering::Less,
+            Some(worst) if self.heap.len() >= self.k => Farthest { hit, rank } < *worst,
             _ => hit.distance <= self.threshold(),
         }
     }

@@ -13,7 +13,9 @@ const SEED: u64 = crate::data::SEED;
 fn file(wanted: &Wanted, queries: usize) -> Vec<u8> {
     let data = vectors(wanted.rows, wanted.dimension, SEED);
     let input = Input {
-        rows: MatrixView::new(&data, wanted.dimension).unwrap(),
+        rows: Some(MatrixView::new(&data, wanted.dimension).unwrap()),
+        sparse: None,
+        text: None,
         index_type: wanted.index_type,
         params: BuildParams { ef_construction: 40, calibration_queries: queries, ..params(wanted) },
         keys: PrimaryKeys::RowNumbers,
@@ -41,7 +43,7 @@ fn recall(sealed: &Sealed, wanted: &Wanted, request: &Request<'_>) -> f64 {
         let mut sorted = all.clone();
         sorted.sort_by(f64::total_cmp);
         let kth = sorted[request.limit - 1] + 1e-6;
-        let hits = sealed.search(&Request { query, ..request.clone() }, &mut scratch).unwrap();
+        let hits = sealed.search(&Request { query: query.into(), ..request.clone() }, &mut scratch).unwrap();
         hits.iter().filter(|hit| all[hit.row as usize] <= kth).count() as f64 / request.limit as f64
     };
     let recalls: Vec<f64> = queries.chunks_exact(wanted.dimension).map(of).collect();

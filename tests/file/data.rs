@@ -87,7 +87,9 @@ pub fn file(wanted: &Wanted) -> Vec<u8> {
         true => PrimaryKeys::VarChar((0..wanted.rows).map(text_key).collect()),
     };
     let input = Input {
-        rows: MatrixView::new(&data, wanted.dimension).unwrap(),
+        rows: Some(MatrixView::new(&data, wanted.dimension).unwrap()),
+        sparse: None,
+        text: None,
         index_type: wanted.index_type,
         params: params(wanted),
         keys,
@@ -121,7 +123,7 @@ pub fn distances(data: &[f32], dimension: usize, query: &[f32], metric: Metric) 
     data.chunks_exact(dimension)
         .map(|row| match metric {
             Metric::L2 => row.iter().zip(query).map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum(),
-            Metric::Ip => -dot(row, query),
+            Metric::Ip | Metric::Bm25 => -dot(row, query),
             Metric::Cosine => -dot(row, query) / (dot(row, row) * dot(query, query)).sqrt(),
         })
         .collect()

@@ -149,7 +149,7 @@ fn headers_that_lie_are_refused() {
             pieces.header.index_type = other;
             let _ = probe(&format!("{index_type} says it is {other}"), &pieces.seal());
         }
-        for &metric in Metric::ALL {
+        for &metric in Metric::DENSE {
             let mut pieces = original.clone();
             pieces.header.metric = metric;
             let _ = probe(&format!("{index_type} says {metric}"), &pieces.seal());

@@ -11,3 +11,4 @@ mod memory;
 mod queries;
 mod sealed;
 mod table;
+mod text;

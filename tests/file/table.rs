@@ -92,7 +92,9 @@ fn file(case: &Case, data: &[f32], index_type: IndexType, metric: Metric, how: &
     }
     let precisions = how.rerank.iter().map(|name| Precision::parse(name).unwrap()).collect();
     let input = Input {
-        rows: MatrixView::new(data, case.dimension).unwrap(),
+        rows: Some(MatrixView::new(data, case.dimension).unwrap()),
+        sparse: None,
+        text: None,
         index_type,
         params: BuildParams { metric, precisions, seed: 1, ef_construction: 60, ..BuildParams::default() },
         keys: PrimaryKeys::RowNumbers,
@@ -154,7 +156,7 @@ fn every_cell_reaches_its_floor() {
     let mut cells = 0;
     for case in &table.cases {
         let (data, queries) = case.draw();
-        for &index_type in IndexType::ALL {
+        for &index_type in IndexType::DENSE {
             let own: Vec<&Other> =
                 table.types.iter().filter(|t| t.index_type == index_type.name()).map(|t| &t.how).collect();
             for how in if own.is_empty() { vec![&table.others] } else { own } {

@@ -67,7 +67,7 @@ fn a_walk_finds_the_nearest() {
     let mut random = SplitMix64::new(1);
     let all = clustered(&mut random, 2550, 16);
     let (data, queries) = all.split_at(2500 * 16);
-    for &metric in Metric::ALL {
+    for &metric in Metric::DENSE {
         let (shape, sections) = build(data, 16, &params(metric, &BOTH));
         let both = sections.to_blobs().unwrap();
         let floats = Sections { rows_i8: None, ..both.clone() };
@@ -145,7 +145,7 @@ fn few_rows_are_all_found() {
 fn equal_and_zero_rows_are_rows() {
     let mut data = vec![0.25; 700 * 4];
     data.extend([0.0; 300 * 4]);
-    for &metric in Metric::ALL {
+    for &metric in Metric::DENSE {
         let index = index(&data, 4, &params(metric, &BOTH));
         for query in [[0.25; 4], [0.0; 4], [-1.0, 0.0, 0.0, 0.5]] {
             for limit in [1, 5, 20, 999, 2000] {

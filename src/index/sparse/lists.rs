@@ -294,6 +294,16 @@ pub(super) fn write(postings: &[(u32, f32)], values: Values<'_>, out: &mut Vec<u
     }
 }
 
+/// Gives postings the places that their rows have in another order, of which the first is row `order[0]`.
+pub(super) fn reorder<'a>(lists: impl Iterator<Item = &'a mut Vec<(u32, f32)>>, order: &[u32]) {
+    let mut places = vec![0; order.len()];
+    (0u32..).zip(order).for_each(|(place, &row)| places[row as usize] = place);
+    for list in lists {
+        list.iter_mut().for_each(|(row, _)| *row = places[*row as usize]);
+        list.sort_unstable_by_key(|&(row, _)| row);
+    }
+}
+
 /// Bytes of a value, the fewest that hold all of them.
 fn width_of(run: &[(u32, f32)], values: Values<'_>) -> u8 {
     match (values, run.iter().fold(0.0, |most: f32, &(_, value)| most.max(value))) {

@@ -11,6 +11,6 @@ pub mod text;
 pub mod vectors;
 
 pub use bm25::{Bm25, Bm25Params};
-pub use prune::PruneScratch;
+pub use prune::{Among, PruneScratch};
 pub use text::{TextBuilder, TextIndex};
 pub use vectors::{SparseBuilder, SparseVector, SparseVectors};

@@ -21,6 +21,15 @@ pub struct Term<'a> {
     pub weight: f32,
 }
 
+/// The rows that a search may return.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Among<'a> {
+    /// Those in here; all without it.
+    pub allow: Option<&'a Bitmap>,
+    /// By which number each was given to the build, which ties go by, where rows lie in lists.
+    pub given: Option<&'a [u32]>,
+}
+
 /// Memory that searches use again and again.
 #[derive(Debug, Clone, Default)]
 pub struct PruneScratch {
@@ -41,10 +50,11 @@ pub fn search(
     terms: &[Term<'_>],
     values: Values<'_>,
     rows: usize,
-    allow: Option<&Bitmap>,
+    among: Among<'_>,
     top: &mut TopK,
     scratch: &mut PruneScratch,
 ) -> Result<usize> {
+    let Among { allow, given } = among;
     let PruneScratch { bounds, entries, lists, queue } = scratch;
     bounds.clear();
     bounds.resize(rows.div_ceil(BLOCK), 0.0);
@@ -70,8 +80,9 @@ pub fn search(
     while let Some(next) = queue.pop() {
         let (block, bound) = (!(next as u32) as usize, f32::from_bits((next >> 32) as u32));
         let first = block * BLOCK;
-        // What follows is worth no more, and if as much, its rows come later.
-        if !top.admits(&Hit { row: first as u32, distance: -bound }) {
+        // What follows is worth no more, and if as much, its rows come later, unless they lie in lists.
+        let least = if given.is_some() { 0 } else { first as u32 };
+        if !top.admits(Hit { row: first as u32, distance: -bound }, least) {
             break;
         }
         scored += 1;
@@ -92,7 +103,9 @@ pub fn search(
         let mask = allow.map_or(u128::MAX, |allow| allowed(allow, block));
         for (place, &score) in scores.iter().enumerate().take(rows - first) {
             if score > 0.0 && -score <= top.threshold() && mask >> place & 1 == 1 {
-                top.push(Hit { row: (first + place) as u32, distance: -score });
+                let row = (first + place) as u32;
+                let rank = given.and_then(|given| given.get(row as usize)).copied().unwrap_or(row);
+                top.push_ranked(Hit { row, distance: -score }, rank);
             }
         }
     }
@@ -101,5 +114,5 @@ pub fn search(
 
 /// The allowed rows of a block.
 fn allowed(allow: &Bitmap, block: usize) -> u128 {
-    (0..BLOCK / 32).map(|i| u128::from(allow.block32(block * (BLOCK / 32) + i)) << (32 * i)).sum()
+    (0..BLOCK / 32).map(|i| u128::from(allow.mask32(block * BLOCK + 32 * i)) << (32 * i)).sum()
 }

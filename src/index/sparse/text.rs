@@ -3,11 +3,11 @@
 use super::bm25::{Bm25, Bm25Params};
 use super::lengths::Lengths;
 use super::lists::{self, MAX_COUNT, Values};
-use super::prune::{self, PruneScratch, Term};
+use super::prune::{self, Among, PruneScratch, Term};
 use super::terms::{self, Terms};
 use crate::text::Analyzer;
 use crate::words::bytes::as_bytes;
-use crate::words::{Bitmap, Blob, Code, Cursor, Error, Result, TopK};
+use crate::words::{Blob, Code, Cursor, Error, Result, TopK};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -39,7 +39,10 @@ impl TextBuilder {
         params.check()?;
         let field = field.into();
         if field.is_empty() || field.len() > MAX_FIELD_BYTES {
-            return Err(Error::argument(format!("a text field's name has 1 to {MAX_FIELD_BYTES} bytes, not {}", field.len())));
+            return Err(Error::argument(format!(
+                "a text field's name has 1 to {MAX_FIELD_BYTES} bytes, not {}",
+                field.len()
+            )));
         }
         Ok(TextBuilder {
             field,
@@ -73,7 +76,10 @@ impl TextBuilder {
         if row.len() as f64 > f64::from(MAX_COUNT) || u32::try_from(at).is_err() {
             return Err(Error::new(
                 Code::InvalidInput,
-                format!("row {at}: its text has {} terms; {MAX_COUNT} are the most: split it over several rows", row.len()),
+                format!(
+                    "row {at}: its text has {} terms; {MAX_COUNT} are the most: split it over several rows",
+                    row.len()
+                ),
             ));
         }
         self.lengths.push(row.len() as u32);
@@ -93,6 +99,12 @@ impl TextBuilder {
     /// Name of the field.
     pub fn field(&self) -> &str {
         &self.field
+    }
+
+    /// The texts in another order: the first is now that of row `order[0]`.
+    pub fn reordered(mut self, order: &[u32]) -> Self {
+        lists::reorder(self.lists.iter_mut(), order);
+        TextBuilder { lengths: order.iter().map(|&row| self.lengths[row as usize]).collect(), ..self }
     }
 
     /// The sections: postings, terms.
@@ -220,13 +232,7 @@ impl TextIndex {
     ///
     /// # Errors
     /// `CORRUPT_FILE` if what is read is damaged.
-    pub fn search(
-        &self,
-        query: &str,
-        allow: Option<&Bitmap>,
-        top: &mut TopK,
-        scratch: &mut PruneScratch,
-    ) -> Result<()> {
+    pub fn search(&self, query: &str, among: Among<'_>, top: &mut TopK, scratch: &mut PruneScratch) -> Result<()> {
         let mut words: Vec<String> = Vec::new();
         self.analyzer.for_each(query, |term| words.push(term.to_owned()));
         words.sort_unstable();
@@ -238,7 +244,7 @@ impl TextIndex {
                 terms.push(Term { list, weight: same.len() as f32 * Bm25::rarity(postings, self.rows) });
             }
         }
-        prune::search(&terms, Values::Counts(&self.bm25), self.rows, allow, top, scratch).map(drop)
+        prune::search(&terms, Values::Counts(&self.bm25), self.rows, among, top, scratch).map(drop)
     }
 
     fn list(&self, range: Range<u64>) -> Result<&[u8]> {
@@ -253,7 +259,8 @@ impl TextIndex {
     /// # Errors
     /// `CORRUPT_FILE`.
     pub fn verify(&self) -> Result<()> {
-        let padding = [HEAD + self.field.len()..self.lengths.start, self.lengths.end..self.lengths.end.next_multiple_of(8)];
+        let padding =
+            [HEAD + self.field.len()..self.lengths.start, self.lengths.end..self.lengths.end.next_multiple_of(8)];
         if padding.into_iter().any(|gap| self.section[gap].iter().any(|&b| b != 0)) {
             return Err(Error::corrupt("padding in the section terms isn't zero; the file is damaged"));
         }

@@ -6,9 +6,9 @@
 
 use super::lengths::Lengths;
 use super::lists::{self, MAX_WEIGHT, Values};
-use super::prune::{self, PruneScratch, Term};
+use super::prune::{self, Among, PruneScratch, Term};
 use crate::words::bytes::{as_bytes, cast};
-use crate::words::{Bitmap, Blob, Code, Cursor, Error, Result, TopK};
+use crate::words::{Blob, Code, Cursor, Error, Result, TopK};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -88,6 +88,12 @@ impl SparseBuilder {
     /// Rows so far.
     pub fn rows(&self) -> usize {
         self.lengths.len()
+    }
+
+    /// The rows in another order: the first is now row `order[0]`.
+    pub fn reordered(mut self, order: &[u32]) -> Self {
+        lists::reorder(self.lists.values_mut(), order);
+        SparseBuilder { lengths: order.iter().map(|&row| self.lengths[row as usize]).collect(), ..self }
     }
 
     /// The section.
@@ -174,9 +180,9 @@ impl SparseVectors {
         let bytes = &self.section[self.parts[3].clone()];
         let start = if i == 0 { 0 } else { ends[i - 1] };
         let range = usize::try_from(start).ok().zip(usize::try_from(ends[i]).ok());
-        range.and_then(|(start, end)| bytes.get(start..end)).ok_or_else(|| {
-            Error::corrupt(format!("posting list {i} lies outside of its section; the file is damaged"))
-        })
+        range
+            .and_then(|(start, end)| bytes.get(start..end))
+            .ok_or_else(|| Error::corrupt(format!("posting list {i} lies outside of its section; the file is damaged")))
     }
 
     /// Offers `top` the allowed rows by their products with the query; those with none above 0 are
@@ -189,12 +195,14 @@ impl SparseVectors {
         &self,
         query: SparseVector<'_>,
         drop_ratio: f32,
-        allow: Option<&Bitmap>,
+        among: Among<'_>,
         top: &mut TopK,
         scratch: &mut PruneScratch,
     ) -> Result<()> {
         if !(0.0..1.0).contains(&drop_ratio) {
-            return Err(Error::argument(format!("drop_ratio_search is {drop_ratio}; it must be 0 or more and below 1")));
+            return Err(Error::argument(format!(
+                "drop_ratio_search is {drop_ratio}; it must be 0 or more and below 1"
+            )));
         }
         let mut pairs = query.sorted()?;
         let dropped = (pairs.len() as f64 * f64::from(drop_ratio)) as usize;
@@ -209,7 +217,7 @@ impl SparseVectors {
                 terms.push(Term { list, weight });
             }
         }
-        prune::search(&terms, Values::Weights, self.rows, allow, top, scratch).map(drop)
+        prune::search(&terms, Values::Weights, self.rows, among, top, scratch).map(drop)
     }
 
     /// Checks every number.
