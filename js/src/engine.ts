@@ -1,4 +1,6 @@
+import type { Asked, Queries } from './asked.js';
 import type { FieldInfo, ModelSource } from './card.js';
+import type { Fusion, PlannedSearch } from './hybrid.js';
 
 /** How far `open` has come. */
 export interface Progress {
@@ -16,7 +18,10 @@ export type Key = number | bigint | string;
 export interface Hit {
   /** The row's primary key. */
   readonly id: Key;
-  /** COSINE and IP: the similarity, larger is nearer. L2: the squared distance, smaller is nearer. */
+  /**
+   * COSINE and IP: the similarity, larger is nearer. L2: the squared distance, smaller is nearer. BM25, and the fused score
+   * of a hybrid search: larger is better.
+   */
   readonly distance: number;
   /** The row's position in the file, from 0. */
   readonly row: number;
@@ -78,6 +83,13 @@ export interface SearchOptions {
   ef?: number;
   /** IVF: how many lists are looked into, 1 to 65,536. More finds more and takes longer. */
   nprobe?: number;
+  /** Words: the field that they are looked for in. A file has the words of one, and this checks that it is that one. */
+  field?: string;
+  /**
+   * Sparse: leaves out this part of the query's dimensions, those of the smallest values: 0 or more, less than 1.
+   * Faster, and no longer exact. Default 0.
+   */
+  dropRatioSearch?: number;
   /** Abandons the search; its promise is then rejected with `signal.reason`. */
   signal?: AbortSignal;
   /** The model that embedded the query, or the embedder itself; another one than the index's is refused. */
@@ -88,7 +100,8 @@ export interface SearchOptions {
 export interface IteratorOptions
   extends Pick<
     SearchOptions,
-    'filter' | 'outputFields' | 'recall' | 'exact' | 'radius' | 'rangeFilter' | 'rerank' | 'ef' | 'nprobe' | 'signal' | 'model'
+    | 'filter' | 'outputFields' | 'recall' | 'exact' | 'radius' | 'rangeFilter' | 'rerank' | 'ef' | 'nprobe' | 'field'
+    | 'dropRatioSearch' | 'signal' | 'model'
   > {
   /** How many hits come at once: 1 to 16,384. Default 1,000. */
   batchSize?: number;
@@ -149,12 +162,14 @@ export interface SearchPlan {
   readonly rerank: number | undefined;
   readonly ef: number | undefined;
   readonly nprobe: number | undefined;
+  readonly field: string | undefined;
+  readonly dropRatioSearch: number;
   /** `undefined`: none. `'*'`: all. */
   readonly outputFields: readonly string[] | '*' | undefined;
 }
 
 /** How an index is searched. */
-export type IndexType = 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'HNSW_SQ8' | 'IVF_FLAT' | 'IVF_SQ8' | 'IVF_RABITQ';
+export type IndexType = 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'HNSW_SQ8' | 'IVF_FLAT' | 'IVF_SQ8' | 'IVF_RABITQ' | 'SPARSE_INVERTED_INDEX';
 
 /** The lists that rows of an IVF index lie in: how many there are, and how many rows the least, the middle and the largest have. */
 export interface Lists {
@@ -168,9 +183,12 @@ export interface Lists {
 export interface Description {
   readonly count: number;
   readonly dimension: number;
-  readonly metric: 'L2' | 'IP' | 'COSINE';
+  readonly metric: 'L2' | 'IP' | 'COSINE' | 'BM25';
   readonly indexType: IndexType;
   readonly lists?: Lists;
+  /** The field whose words can be searched for. */
+  readonly textField: string | undefined;
+  readonly hasSparse: boolean;
   readonly bytes: number;
   /** The card's JSON text. */
   readonly card: string;
@@ -195,8 +213,15 @@ export interface LoadOptions {
 /** One open index, in this thread or behind a worker. */
 export interface Engine {
   load(source: Source, options: LoadOptions): Promise<Description>;
-  /** `queries` holds whole vectors, one after the other; it may be detached by the call. */
-  search(queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]>;
+  /** Whole vectors, one after the other, may be detached by the call. */
+  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]>;
+  /** Does all searches and fuses their lists. */
+  hybridSearch(
+    searches: readonly PlannedSearch[],
+    fusion: Fusion,
+    outputFields: SearchPlan['outputFields'],
+    signal: AbortSignal | undefined,
+  ): Promise<Hit[]>;
   /** Makes room for vectors that a file will be built from. */
   beginBuild(count: number, dimension: number): Promise<void>;
   /** The next vectors, one after the other; the array may be detached by the call. */
@@ -208,7 +233,7 @@ export interface Engine {
   /** The whole index file. */
   file(): Promise<Blob>;
   /** Begins an iteration over the hits of one query, at most `limit` of them, and returns its number. */
-  iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): Promise<number>;
+  iterate(query: Asked, plan: SearchPlan, limit: number | undefined): Promise<number>;
   /** The next `plan.limit` hits of an iteration; fewer only at its end. */
   advance(iteration: number, signal: AbortSignal | undefined): Promise<Hit[]>;
   /** Forgets an iteration. */

@@ -1,4 +1,5 @@
 import type { Bindings, IndexHandle, IterationHandle, Loader } from '../../build/glue/glue.js';
+import type { Asked, Queries } from './asked.js';
 import { type Direct, openDirect } from './direct.js';
 import type {
   BuildPlan,
@@ -16,6 +17,7 @@ import type {
 } from './engine.js';
 import { ElanusError, fromPlain, isThrownByCore } from './errors.js';
 import { FileBuilder } from './file-builder.js';
+import type { Fusion, PlannedSearch } from './hybrid.js';
 import { nextTask } from './host.js';
 import { asOutOfMemory, instantiate } from './instance.js';
 import { parseJson } from './json.js';
@@ -146,7 +148,7 @@ export class LocalEngine implements Engine, Sink {
     return new Blob([new Uint8Array(this.#memory.buffer, start, this.#fileBytes)], { type: 'application/octet-stream' });
   }
 
-  search(queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
+  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
     const run = async (): Promise<Hit[][]> => {
       signal?.throwIfAborted();
       const { outputFields, ...options } = plan;
@@ -154,20 +156,42 @@ export class LocalEngine implements Engine, Sink {
       this.#call((handle) => handle.prepare(options));
       const results: Hit[][] = [];
       let resumed = performance.now();
-      for (let at = 0; at < queries.length; at += dimension) {
+      const step = queries instanceof Float32Array ? dimension : 1;
+      for (let at = 0; at < queries.length; at += step) {
         if (performance.now() - resumed > SLICE_MS) {
           await nextTask();
           signal?.throwIfAborted();
           resumed = performance.now();
         }
-        results.push(this.#searchOne(queries.subarray(at, at + dimension), outputFields));
+        results.push(this.#searchOne(queries instanceof Float32Array ? queries.subarray(at, at + step) : queries[at]!, outputFields));
       }
       return results;
     };
     return this.#inTurn(run);
   }
 
-  iterate(query: Float32Array, { outputFields, ...options }: SearchPlan, limit: number | undefined): Promise<number> {
+  hybridSearch(
+    searches: readonly PlannedSearch[],
+    fusion: Fusion,
+    outputFields: SearchPlan['outputFields'],
+    signal: AbortSignal | undefined,
+  ): Promise<Hit[]> {
+    return this.#inTurn(async () => {
+      signal?.throwIfAborted();
+      const found = this.#call((index) => {
+        for (const { query, plan } of searches) {
+          const { outputFields: _, ...options } = plan;
+          index.prepare(options);
+          this.#write(index, query);
+          index.add();
+        }
+        return index.fuse(fusion);
+      });
+      return this.#hits(found, outputFields);
+    });
+  }
+
+  iterate(query: Asked, { outputFields, ...options }: SearchPlan, limit: number | undefined): Promise<number> {
     return this.#inTurn(async () => {
       const handle = this.#call((index) => {
         index.prepare(options);
@@ -225,7 +249,7 @@ export class LocalEngine implements Engine, Sink {
     this.#memory = undefined as never;
   }
 
-  #searchOne(query: Float32Array, outputFields: readonly string[] | '*' | undefined): Hit[] {
+  #searchOne(query: Asked, outputFields: readonly string[] | '*' | undefined): Hit[] {
     const found = this.#call((handle) => {
       this.#write(handle, query);
       return handle.search();
@@ -234,7 +258,10 @@ export class LocalEngine implements Engine, Sink {
   }
 
   /** Puts a query where the index looks for it. */
-  #write(handle: IndexHandle, query: Float32Array): void {
+  #write(handle: IndexHandle, query: Asked): void {
+    if (typeof query === 'string') return handle.ask_text(query);
+    if (!(query instanceof Float32Array)) return handle.ask_sparse(query.indices, query.values);
+    handle.ask_vector();
     if (this.#query.buffer !== this.#memory.buffer) {
       this.#query = new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length);
     }

@@ -1,4 +1,5 @@
 import { ElanusError, invalid } from './errors.js';
+import type { AskedKind } from './asked.js';
 import type { Card, ModelSource } from './card.js';
 import type { IteratorOptions, Key, SearchOptions, SearchPlan } from './engine.js';
 
@@ -23,7 +24,10 @@ export function knownOnly<T extends object>(given: T | undefined, names: readonl
   return given;
 }
 
-const WHAT_IS_FOUND = ['filter', 'outputFields', 'recall', 'exact', 'radius', 'rangeFilter', 'rerank', 'ef', 'nprobe', 'signal', 'model'] as const;
+const WHAT_IS_FOUND = [
+  'filter', 'outputFields', 'recall', 'exact', 'radius', 'rangeFilter', 'rerank', 'ef', 'nprobe', 'field', 'dropRatioSearch',
+  'signal', 'model',
+] as const;
 const SEARCH_OPTIONS = ['limit', 'offset', 'groupByField', 'groupSize', 'strictGroupSize', ...WHAT_IS_FOUND] as const;
 const ITERATOR_OPTIONS = ['batchSize', 'limit', ...WHAT_IS_FOUND] as const;
 const DEFAULT_BATCH = 1000;
@@ -35,14 +39,20 @@ export interface Planned {
   readonly model: ModelSource | undefined;
 }
 
-/** Checks the options of a search against the index. */
-export function planSearch(given: SearchOptions | undefined, card: Card, metric: Metric): Planned {
-  const o = knownOnly(given, SEARCH_OPTIONS, 'search');
+/** How many hits, and how many are passed over. */
+export function extentOf(o: Pick<SearchOptions, 'limit' | 'offset'>): { limit: number; offset: number } {
   const limit = whole(o.limit, 'limit', 1, MAX_LIMIT) ?? 10;
   const offset = whole(o.offset, 'offset', 0, MAX_LIMIT - 1) ?? 0;
   if (offset + limit > MAX_LIMIT) {
     throw invalid(`offset ${offset} and limit ${limit} are more than ${MAX_LIMIT} together; searchIterator comes further`);
   }
+  return { limit, offset };
+}
+
+/** Checks the options of a search against the index. */
+export function planSearch(given: SearchOptions | undefined, card: Card, metric: Metric, kind: AskedKind): Planned {
+  const o = knownOnly(given, SEARCH_OPTIONS, 'search');
+  const { limit, offset } = extentOf(o);
   if (o.groupByField === undefined) {
     for (const name of ['groupSize', 'strictGroupSize'] as const) {
       if (o[name] !== undefined) throw invalid(`${name} is about groups: give groupByField, too, or leave it out`);
@@ -52,7 +62,8 @@ export function planSearch(given: SearchOptions | undefined, card: Card, metric:
   }
   const groupSize = whole(o.groupSize, 'groupSize', 1, Math.floor(MAX_LIMIT / (offset + limit)));
   const strictGroupSize = flag(o.strictGroupSize, 'strictGroupSize') ?? false;
-  return planned(o, { limit, offset, groupByField: o.groupByField, groupSize, strictGroupSize }, card, metric);
+  const extent = { limit, offset, groupByField: o.groupByField, groupSize, strictGroupSize };
+  return planned(o, extent, card, metricOf(kind, metric), kind);
 }
 
 /** Checks the options of an iteration against the index. */
@@ -60,24 +71,37 @@ export function planIteration(
   given: IteratorOptions | undefined,
   card: Card,
   metric: Metric,
+  kind: AskedKind,
 ): Planned & { readonly limit: number | undefined } {
   const o = knownOnly(given, ITERATOR_OPTIONS, 'searchIterator');
   const batchSize = whole(o.batchSize, 'batchSize', 1, MAX_LIMIT) ?? DEFAULT_BATCH;
   const limit = whole(o.limit, 'limit', 1, Number.MAX_SAFE_INTEGER);
-  const none = { offset: 0, groupByField: undefined, groupSize: undefined, strictGroupSize: false };
-  return { ...planned(o, { limit: batchSize, ...none }, card, metric), limit };
+  return { ...planned(o, { limit: batchSize, offset: 0 }, card, metricOf(kind, metric), kind), limit };
 }
 
-function planned(
-  o: Pick<SearchOptions, (typeof WHAT_IS_FOUND)[number]>,
-  extent: Pick<SearchPlan, 'limit' | 'offset' | 'groupByField' | 'groupSize' | 'strictGroupSize'>,
+const NO_GROUPS = { groupByField: undefined, groupSize: undefined, strictGroupSize: false } as const;
+
+/** Checks what is found by a query of this kind. */
+export function planned(
+  o: { readonly [name in (typeof WHAT_IS_FOUND)[number]]?: SearchOptions[name] | undefined },
+  extent: Pick<SearchPlan, 'limit' | 'offset'> & Partial<Pick<SearchPlan, 'groupByField' | 'groupSize' | 'strictGroupSize'>>,
   card: Card,
   metric: Metric,
+  kind: AskedKind,
 ): Planned {
+  for (const [name, only] of ONLY_FOR) {
+    if (o[name] !== undefined && kind !== only) throw invalid(`${name} is for a ${only} query, but this one is a ${kind} query; leave it out`);
+  }
+  if (o.field !== undefined && typeof o.field !== 'string') throw invalid(`field must be a name, not ${describe(o.field)}`);
+  const ratio = o.dropRatioSearch;
+  if (ratio !== undefined && (typeof ratio !== 'number' || !(ratio >= 0 && ratio < 1))) {
+    throw invalid(`dropRatioSearch must be 0 or more and less than 1, not ${describe(ratio)}`);
+  }
   if (o.filter !== undefined && (typeof o.filter !== 'string' || o.filter.length > MAX_FILTER_CHARS)) {
     throw invalid(`filter must be a string of at most ${MAX_FILTER_CHARS} characters`);
   }
   const plan: SearchPlan = {
+    ...NO_GROUPS,
     ...extent,
     ...ring(o, metric),
     filter: o.filter?.trim() || undefined,
@@ -86,6 +110,8 @@ function planned(
     rerank: whole(o.rerank, 'rerank', 0, 1_000_000),
     ef: whole(o.ef, 'ef', 1, 65_536),
     nprobe: whole(o.nprobe, 'nprobe', 1, 65_536),
+    field: o.field,
+    dropRatioSearch: ratio ?? 0,
     outputFields: checkFields(o.outputFields, card),
   };
   return { plan, signal: checkSignal(o.signal), model: checkModelShape(o.model) };
@@ -97,7 +123,7 @@ function share({
   rerank,
   ef,
   nprobe,
-}: Pick<SearchOptions, 'recall' | 'exact' | 'rerank' | 'ef' | 'nprobe'>): number | undefined {
+}: { readonly [name in 'recall' | 'exact' | 'rerank' | 'ef' | 'nprobe']?: SearchOptions[name] | undefined }): number | undefined {
   if (recall === undefined) return undefined;
   if (typeof recall !== 'number' || !(recall > 0 && recall <= 1)) {
     throw invalid(`recall must be a number more than 0 and at most 1, not ${describe(recall)}`);
@@ -108,10 +134,16 @@ function share({
   return recall;
 }
 
-type Metric = 'L2' | 'IP' | 'COSINE';
+export type Metric = 'L2' | 'IP' | 'COSINE' | 'BM25';
+
+/** Options that mean something for one kind of query only. */
+const ONLY_FOR = [['recall', 'vector'], ['rerank', 'vector'], ['ef', 'vector'], ['field', 'text'], ['dropRatioSearch', 'sparse']] as const;
+
+/** What the distances of a query's hits are. */
+export const metricOf = (kind: AskedKind, own: Metric): Metric => ({ vector: own, text: 'BM25', sparse: 'IP' } as const)[kind];
 
 function ring(
-  { radius, rangeFilter, rerank }: Pick<SearchOptions, 'radius' | 'rangeFilter' | 'rerank'>,
+  { radius, rangeFilter, rerank }: { readonly [name in 'radius' | 'rangeFilter' | 'rerank']?: number | undefined },
   metric: Metric,
 ): Pick<SearchPlan, 'radius' | 'rangeFilter'> {
   for (const [name, value] of [['radius', radius], ['rangeFilter', rangeFilter]] as const) {
@@ -180,7 +212,7 @@ export function checkKeys(given: unknown): Key[] {
   return keys as Key[];
 }
 
-/** Whether the argument of `search` is many vectors. */
+/** Whether a list is one of vectors, and not a vector. */
 export function isBatch(given: unknown): given is readonly Vector[] {
   return Array.isArray(given) && given.length > 0 && typeof given[0] === 'object' && given[0] !== null;
 }

@@ -1,5 +1,7 @@
+import type { Asked, Queries } from './asked.js';
 import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, Progress, SearchPlan, Source } from './engine.js';
 import type { PlainError } from './errors.js';
+import type { Fusion, PlannedSearch } from './hybrid.js';
 
 /** Both ends must be of the same build: a page may get its worker from an older cache. Set by the build. */
 declare const ELANUS_VERSION: string;
@@ -15,14 +17,15 @@ export interface Methods {
   reserve(bytes: number): void;
   write(bytes: Uint8Array): void;
   finish(total: number, verify: boolean): Description;
-  search(queries: Float32Array, plan: SearchPlan): Hit[][];
   beginBuild(count: number, dimension: number): void;
   addVectors(vectors: Float32Array): void;
   addKeys(keys: readonly Key[]): void;
   addFields(fields: Fields): void;
   finishBuild(plan: BuildPlan): Description;
   file(): Blob;
-  iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): number;
+  search(queries: Queries, plan: SearchPlan): Hit[][];
+  hybridSearch(searches: readonly PlannedSearch[], fusion: Fusion, outputFields: SearchPlan['outputFields']): Hit[];
+  iterate(query: Asked, plan: SearchPlan, limit: number | undefined): number;
   advance(iteration: number): Hit[];
   endIteration(iteration: number): void;
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Entity[];

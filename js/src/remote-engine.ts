@@ -1,5 +1,7 @@
+import type { Asked, Queries } from './asked.js';
 import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
 import { ElanusError, fromPlain } from './errors.js';
+import type { Fusion, PlannedSearch } from './hybrid.js';
 import { lifelineName, watch } from './lifeline.js';
 import { pour, type Sink } from './load.js';
 import { type Method, type Methods, type Reply, type Request, VERSION } from './protocol.js';
@@ -76,8 +78,8 @@ export class RemoteEngine implements Engine, Sink {
     return this.#call('write', [copy], { transfer: [copy.buffer] });
   }
 
-  search(queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
-    return this.#call('search', [queries, plan], { signal, transfer: [queries.buffer] });
+  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
+    return this.#call('search', [queries, plan], { signal, transfer: buffers(queries) });
   }
 
   beginBuild(count: number, dimension: number): Promise<void> {
@@ -104,8 +106,17 @@ export class RemoteEngine implements Engine, Sink {
     return this.#call('file', []);
   }
 
-  iterate(query: Float32Array, plan: SearchPlan, limit: number | undefined): Promise<number> {
-    return this.#call('iterate', [query, plan, limit], { transfer: [query.buffer] });
+  hybridSearch(
+    searches: readonly PlannedSearch[],
+    fusion: Fusion,
+    outputFields: SearchPlan['outputFields'],
+    signal: AbortSignal | undefined,
+  ): Promise<Hit[]> {
+    return this.#call('hybridSearch', [searches, fusion, outputFields], { signal });
+  }
+
+  iterate(query: Asked, plan: SearchPlan, limit: number | undefined): Promise<number> {
+    return this.#call('iterate', [query, plan, limit], { transfer: buffers(query) });
   }
 
   advance(iteration: number, signal: AbortSignal | undefined): Promise<Hit[]> {
@@ -181,6 +192,9 @@ export class RemoteEngine implements Engine, Sink {
     this.#pending.clear();
   }
 }
+
+/** What goes over without being copied: dense vectors. */
+const buffers = (queries: Queries | Asked): Transferable[] => (queries instanceof Float32Array ? [queries.buffer] : []);
 
 /** Waits for a worker's first message, which proves that it runs and is of this build. */
 export function greeted(worker: Worker): Promise<void> {

@@ -1,8 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
+import { areMany, kindOf, type Query, readQueries, readQuery } from './asked.js';
 import { type Card, checkModel, type FieldInfo } from './card.js';
 import type { Description, Engine, Entity, Hit, IndexType, IteratorOptions, Key, Lists, MemoryUsage, SearchOptions } from './engine.js';
 import { ElanusError } from './errors.js';
-import { checkFields, checkKeys, flatten, isBatch, knownOnly, planIteration, planSearch, type Vector } from './options.js';
+import { type HybridOptions, type HybridSearch, planHybrid } from './hybrid.js';
+import { checkFields, checkKeys, knownOnly, planIteration, planSearch } from './options.js';
 
 /** Ends the workers of indexes that were dropped without `close()`. Made at the first one: nothing runs at import. */
 let dropped: FinalizationRegistry<Engine> | undefined;
@@ -11,13 +13,17 @@ let dropped: FinalizationRegistry<Engine> | undefined;
 export class Index {
   /** Rows in the index. */
   readonly count: number;
-  /** Numbers in a vector. */
+  /** Numbers in a dense vector; 0 if the file has none. */
   readonly dimension: number;
-  /** `COSINE` and `IP`: larger distances are nearer; `L2`: squared, smaller are nearer. */
-  readonly metric: 'L2' | 'IP' | 'COSINE';
+  /** `COSINE`, `IP` and `BM25`: larger distances are nearer; `L2`: squared, smaller are nearer. */
+  readonly metric: Description['metric'];
   readonly indexType: IndexType;
   /** The lists that the rows of an IVF index lie in. */
   readonly lists: Lists | undefined;
+  /** The field whose words can be searched for; `undefined` if the file has none. */
+  readonly textField: string | undefined;
+  /** Whether the file has sparse vectors. */
+  readonly hasSparse: boolean;
   /** Bytes of the index file. */
   readonly bytes: number;
   /** What the file says of itself: its name, its model, how it was built. */
@@ -32,13 +38,20 @@ export class Index {
   #closed = false;
 
   /** @internal */
-  constructor(engine: Engine, { count, dimension, metric, indexType, lists, bytes, simd }: Description, card: Card, thread: 'worker' | 'main') {
+  constructor(
+    engine: Engine,
+    { count, dimension, metric, indexType, lists, textField, hasSparse, bytes, simd }: Description,
+    card: Card,
+    thread: 'worker' | 'main',
+  ) {
     this.#engine = engine;
     this.count = count;
     this.dimension = dimension;
     this.metric = metric;
     this.indexType = indexType;
     this.lists = lists;
+    this.textField = textField;
+    this.hasSparse = hasSparse;
     this.bytes = bytes;
     this.simd = simd;
     this.card = card;
@@ -49,24 +62,40 @@ export class Index {
   }
 
   /**
-   * Finds the rows nearest to a vector, or to each of many; the best first, ties by row.
+   * Finds the rows nearest to a vector, or to each of many; the best first, ties by row. Words find the rows whose text
+   * fits them best (BM25), a sparse vector those of the largest product, if the file has what is needed.
    *
    * Searches may overlap: they are answered in the order they were asked.
    *
    * @throws ElanusError `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_FILTER`, `FIELD_NOT_FOUND`, `MODEL_MISMATCH`,
    *   `INVALID_ARGUMENT`, `CLOSED`, `WORKER_FAILED`. Rejected with `signal.reason` if the signal fires.
    */
-  search(vector: Vector, options?: SearchOptions): Promise<Hit[]>;
-  search(vectors: readonly Vector[], options?: SearchOptions): Promise<Hit[][]>;
-  async search(given: Vector | readonly Vector[], options?: SearchOptions): Promise<Hit[] | Hit[][]> {
+  search(query: Query, options?: SearchOptions): Promise<Hit[]>;
+  search(queries: readonly Query[], options?: SearchOptions): Promise<Hit[][]>;
+  async search(given: Query | readonly Query[], options?: SearchOptions): Promise<Hit[] | Hit[][]> {
     this.#checkOpen();
-    const { plan, signal, model } = planSearch(options, this.card, this.metric);
+    const batch = areMany(given);
+    const list = batch ? given : [given as Query];
+    const { plan, signal, model } = planSearch(options, this.card, this.metric, kindOf(list[0]));
     signal?.throwIfAborted();
     if (model) checkModel(this.card, model);
-    const batch = isBatch(given);
-    const queries = flatten(batch ? given : [given as Vector], this.dimension);
+    const queries = readQueries(list, this.dimension);
     const hits = await this.#engine.search(queries, plan, signal);
     return batch ? hits : hits[0]!;
+  }
+
+  /**
+   * Does several searches and fuses their lists, by reciprocal rank or by weights:
+   * `index.hybridSearch([{ data: vector }, { data: 'small bird' }])`. A hit's `distance` is its fused score.
+   *
+   * @throws ElanusError what {@link search} throws
+   */
+  async hybridSearch(searches: readonly HybridSearch[], options?: HybridOptions): Promise<Hit[]> {
+    this.#checkOpen();
+    const planned = planHybrid(searches, options, this);
+    planned.signal?.throwIfAborted();
+    if (planned.model) checkModel(this.card, planned.model);
+    return this.#engine.hybridSearch(planned.searches, planned.fusion, planned.outputFields, planned.signal);
   }
 
   /**
@@ -79,12 +108,12 @@ export class Index {
    *
    * @throws ElanusError what {@link search} throws, at the first batch
    */
-  async *searchIterator(vector: Vector, options?: IteratorOptions): AsyncGenerator<Hit[], void, undefined> {
+  async *searchIterator(query: Query, options?: IteratorOptions): AsyncGenerator<Hit[], void, undefined> {
     this.#checkOpen();
-    const { plan, limit, signal, model } = planIteration(options, this.card, this.metric);
+    const { plan, limit, signal, model } = planIteration(options, this.card, this.metric, kindOf(query));
     signal?.throwIfAborted();
     if (model) checkModel(this.card, model);
-    const iteration = await this.#engine.iterate(flatten([vector], this.dimension), plan, limit);
+    const iteration = await this.#engine.iterate(readQuery(query, this.dimension), plan, limit);
     try {
       for (let hits: Hit[]; (hits = await this.#engine.advance(iteration, signal)).length > 0; ) yield hits;
     } finally {

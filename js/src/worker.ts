@@ -46,6 +46,7 @@ const handlers: Handlers = {
   addFields: (args) => loaded().addFields(...args),
   finishBuild: ([plan], signal, onProgress) => loaded().finishBuild(plan, signal, onProgress),
   file: () => loaded().file(),
+  hybridSearch: (args, signal) => loaded().hybridSearch(...args, signal),
   iterate: (args) => loaded().iterate(...args),
   advance: (args, signal) => loaded().advance(...args, signal),
   endIteration: (args) => loaded().endIteration(...args),

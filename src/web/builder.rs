@@ -235,7 +235,9 @@ fn lay_out<'a>(
     }
     let precisions = options.rerank.iter().map(|name| Precision::parse(name)).collect::<Result<Vec<_>>>()?;
     let input = Input {
-        rows: MatrixView::new(rows, dimension)?,
+        rows: Some(MatrixView::new(rows, dimension)?),
+        sparse: None,
+        text: None,
         index_type: IndexType::parse(&options.index_type)?,
         params: BuildParams {
             metric,

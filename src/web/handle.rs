@@ -1,8 +1,9 @@
 //! An open index: a query in, hits out, keys and fields of those hits after.
 
 use super::thrown;
-use crate::segment::{Grouping, Iteration, Key, Request, Scratch, Sealed};
-use crate::words::{Error, Hit, Result};
+use crate::index::sparse::SparseVector;
+use crate::segment::{Grouping, Iteration, Key, Query, Request, Rerank, Scratch, Sealed};
+use crate::words::{Error, Hit, Metric, Result};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
@@ -18,6 +19,9 @@ pub struct IndexHandle {
     scratch: Scratch,
     options: Options,
     query: Vec<f32>,
+    asked: Asked,
+    /// The searches that are to be fused.
+    searches: Vec<Search>,
     rows: Vec<u32>,
     distances: Vec<f32>,
 }
@@ -38,10 +42,60 @@ struct Options {
     rerank: Option<usize>,
     ef: Option<usize>,
     nprobe: Option<usize>,
+    field: Option<String>,
+    drop_ratio_search: f32,
+}
+
+/// How a hybrid search's lists become one: by weights if there are some, else by reciprocal ranks.
+#[derive(Deserialize)]
+#[serde(default)]
+struct Fusion {
+    k: f32,
+    weights: Option<Vec<f32>>,
+    limit: usize,
+    offset: usize,
+}
+
+impl Default for Fusion {
+    fn default() -> Self {
+        Fusion { k: Rerank::DEFAULT_K, weights: None, limit: 0, offset: 0 }
+    }
+}
+
+/// What was asked last.
+#[derive(Clone)]
+enum Asked {
+    /// The vector in the buffer.
+    Vector,
+    Sparse(Vec<u32>, Vec<f32>),
+    Text(String),
+}
+
+impl Asked {
+    fn query<'a>(&'a self, vector: &'a [f32]) -> Query<'a> {
+        match self {
+            Asked::Vector => Query::Dense(vector),
+            Asked::Sparse(indices, values) => Query::Sparse(SparseVector { indices, values }),
+            Asked::Text(text) => Query::Text(text),
+        }
+    }
+}
+
+/// A query with its options, kept for later.
+struct Search {
+    options: Options,
+    asked: Asked,
+    vector: Vec<f32>,
+}
+
+impl Search {
+    fn request(&self) -> Request<'_> {
+        self.options.request(self.asked.query(&self.vector))
+    }
 }
 
 impl Options {
-    fn request<'a>(&'a self, query: &'a [f32]) -> Request<'a> {
+    fn request<'a>(&'a self, query: Query<'a>) -> Request<'a> {
         let group = self.group_by_field.as_deref();
         Request {
             limit: self.limit,
@@ -59,6 +113,8 @@ impl Options {
             rerank: self.rerank,
             ef: self.ef,
             nprobe: self.nprobe,
+            field: self.field.as_deref(),
+            drop_ratio: self.drop_ratio_search,
             ..Request::new(query)
         }
     }
@@ -68,8 +124,7 @@ impl Options {
 #[wasm_bindgen]
 pub struct IterationHandle {
     iteration: Iteration,
-    options: Options,
-    query: Vec<f32>,
+    search: Search,
 }
 
 #[derive(Serialize)]
@@ -82,6 +137,9 @@ struct Description<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     lists: Option<Lists>,
     card: &'a str,
+    /// The field whose words can be searched for.
+    text_field: Option<&'a str>,
+    has_sparse: bool,
 }
 
 #[derive(Serialize)]
@@ -100,19 +158,40 @@ impl IndexHandle {
             scratch: Scratch::default(),
             options: Options::default(),
             query,
+            asked: Asked::Vector,
+            searches: Vec::new(),
             rows: Vec::new(),
             distances: Vec::new(),
         }
     }
 
     fn run(&mut self) -> Result<()> {
-        let hits = self.sealed.search(&self.options.request(&self.query), &mut self.scratch)?;
-        self.keep(&hits);
+        let query = self.asked.query(&self.query);
+        let metric = self.sealed.metric_of(&query);
+        let hits = self.sealed.search(&self.options.request(query), &mut self.scratch)?;
+        self.keep(&hits, metric);
         Ok(())
     }
 
-    fn keep(&mut self, hits: &[Hit]) {
-        let metric = self.sealed.header().metric;
+    fn fused(&mut self, fusion: &Fusion) -> Result<()> {
+        let searches = std::mem::take(&mut self.searches);
+        let requests: Vec<Request<'_>> = searches.iter().map(Search::request).collect();
+        let rerank = match &fusion.weights {
+            Some(weights) => Rerank::Weighted(weights),
+            None => Rerank::Rrf { k: fusion.k },
+        };
+        let hits = self.sealed.hybrid_search(&requests, rerank, fusion.limit, fusion.offset, &mut self.scratch)?;
+        self.keep(&hits, Metric::Ip);
+        Ok(())
+    }
+
+    /// What was asked, with the options that were prepared.
+    fn asked(&self) -> Search {
+        let vector = if matches!(self.asked, Asked::Vector) { self.query.clone() } else { Vec::new() };
+        Search { options: self.options.clone(), asked: self.asked.clone(), vector }
+    }
+
+    fn keep(&mut self, hits: &[Hit], metric: Metric) {
         self.rows.clear();
         self.rows.extend(hits.iter().map(|hit| hit.row));
         self.distances.clear();
@@ -141,6 +220,8 @@ impl IndexHandle {
             metric: header.metric.name(),
             index_type: header.index_type.name(),
             card: self.sealed.card(),
+            text_field: self.sealed.text().map(|text| text.field()),
+            has_sparse: self.sealed.sparse().is_some(),
         };
         Ok(serde_wasm_bindgen::to_value(&description)?)
     }
@@ -155,8 +236,24 @@ impl IndexHandle {
         self.query.as_ptr()
     }
 
+    /// From now on asks for what is in the query's buffer.
+    pub fn ask_vector(&mut self) {
+        self.asked = Asked::Vector;
+    }
+
+    /// From now on asks for a sparse vector: dimensions, and a value for each.
+    pub fn ask_sparse(&mut self, indices: Vec<u32>, values: Vec<f32>) {
+        self.asked = Asked::Sparse(indices, values);
+    }
+
+    /// From now on asks for words.
+    pub fn ask_text(&mut self, text: String) {
+        self.asked = Asked::Text(text);
+    }
+
     /// Takes on the options of the searches that follow: `{ limit, offset, filter, radius,
-    /// rangeFilter, groupByField, groupSize, strictGroupSize, recall, exact, rerank, ef, nprobe }`.
+    /// rangeFilter, groupByField, groupSize, strictGroupSize, recall, exact, rerank, ef, nprobe, field,
+    /// dropRatioSearch }`.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if they have another shape.
@@ -175,16 +272,33 @@ impl IndexHandle {
         Ok(self.rows.len())
     }
 
+    /// Adds what was asked, with the options that were prepared, to the searches of [`Self::fuse`].
+    pub fn add(&mut self) {
+        self.searches.push(self.asked());
+    }
+
+    /// Does the searches that were added and fuses their lists: `{ k, limit, offset }` by reciprocal
+    /// ranks, `{ weights, limit, offset }` by weights. Returns how many rows were found.
+    ///
+    /// # Errors
+    /// Those of [`Sealed::hybrid_search`].
+    pub fn fuse(&mut self, fusion: JsValue) -> std::result::Result<usize, JsValue> {
+        let fusion = serde_wasm_bindgen::from_value(fusion)
+            .map_err(|error| thrown(Error::argument(format!("the fusion can't be read: {error}"))))?;
+        self.fused(&fusion).map_err(thrown)?;
+        Ok(self.rows.len())
+    }
+
     /// Begins an iteration over the hits of the query that was written and the options that were
     /// prepared, at most `limit` of them. Free it when it isn't needed any more.
     ///
     /// # Errors
     /// Those of [`Iteration::new`].
     pub fn iterate(&self, limit: Option<f64>) -> std::result::Result<IterationHandle, JsValue> {
-        let (options, query) = (self.options.clone(), self.query.clone());
+        let search = self.asked();
         let limit = limit.map(|limit| limit as usize);
-        let iteration = Iteration::new(&self.sealed, &options.request(&query), limit).map_err(thrown)?;
-        Ok(IterationHandle { iteration, options, query })
+        let iteration = Iteration::new(&self.sealed, &search.request(), limit).map_err(thrown)?;
+        Ok(IterationHandle { iteration, search })
     }
 
     /// Finds the next hits of an iteration, as many as its options' limit says; returns how many.
@@ -192,9 +306,10 @@ impl IndexHandle {
     /// # Errors
     /// Those of [`Sealed::search`].
     pub fn advance(&mut self, handle: &mut IterationHandle) -> std::result::Result<usize, JsValue> {
-        let IterationHandle { iteration, options, query } = handle;
-        let hits = iteration.next(&self.sealed, &options.request(query), &mut self.scratch).map_err(thrown)?;
-        self.keep(&hits);
+        let IterationHandle { iteration, search } = handle;
+        let request = search.request();
+        let hits = iteration.next(&self.sealed, &request, &mut self.scratch).map_err(thrown)?;
+        self.keep(&hits, self.sealed.metric_of(&request.query));
         Ok(hits.len())
     }
 

@@ -4,7 +4,8 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { root } from "./tarball.mjs";
 
-const cli = process.env.ELANUS_CLI ?? path.join(root, "target", "release", "elanus");
+/** Where the command is. */
+export const cli = process.env.ELANUS_CLI ?? path.join(root, "target", "release", "elanus");
 
 /**
  * Builds an index file and returns its bytes.
