@@ -86,7 +86,8 @@ fn each_kind_of_query_is_answered_by_its_index() {
         // The rarer word counts more; rows that have `both` only come by their number.
         assert_eq!(rows(&found)[0], 77);
         assert!(rows(&found)[1..].iter().all(|row| row % 2 == 0));
-        assert_eq!(rows(&search(Request { limit: 2, ..Request::new("東京") }).unwrap()), [0, 1]);
+        // Odd rows are a word shorter.
+        assert_eq!(rows(&search(Request { limit: 2, ..Request::new("東京") }).unwrap()), [1, 3]);
         let query = SparseVector { indices: &[7, 107], values: &[1.0, 1.0] };
         let found = search(Request { limit: 2, ..Request::new(query) }).unwrap();
         assert_eq!(found, [Hit { row: 7, distance: -(1.0 + 7.0 / 1000.0 + 2.0) }, Hit { row: 997, distance: -1.997 }]);
@@ -188,5 +189,5 @@ fn the_same_texts_give_the_same_file() {
     assert_eq!(bytes(ALL), bytes(ALL));
     let checksum = |parts| open(parts).layout().checksum;
     let found = [checksum(Parts { dense: false, ..ALL }), checksum(Parts { dense: false, sparse: false, text: true })];
-    assert_eq!(found, [0, 0], "{found:#x?}");
+    assert_eq!(found, [0xe72f_b2ff_1478_c54b, 0xb4b3_f745_954d_723b], "{found:#x?}");
 }

@@ -38,9 +38,9 @@ impl TextBuilder {
     pub fn new(field: impl Into<String>, analyzer: Analyzer, params: Bm25Params) -> Result<Self> {
         params.check()?;
         let field = field.into();
-        if field.is_empty() || field.len() > MAX_FIELD_BYTES {
+        if field.is_empty() || field.len() > MAX_FIELD_BYTES || field.contains('\0') {
             return Err(Error::argument(format!(
-                "a text field's name has 1 to {MAX_FIELD_BYTES} bytes, not {}",
+                "a text field's name has 1 to {MAX_FIELD_BYTES} bytes and no zero byte, not {field:?} of {}",
                 field.len()
             )));
         }
@@ -186,7 +186,11 @@ impl TextIndex {
             )));
         }
         let field = std::str::from_utf8(c.take(name)?)
-            .map_err(|_| Error::corrupt("the text field's name isn't UTF-8; the file is damaged"))?
+            .ok()
+            .filter(|name| !name.contains('\0'))
+            .ok_or_else(|| {
+                Error::corrupt("the text field's name isn't UTF-8 or has a zero in it; the file is damaged")
+            })?
             .to_owned();
         let (lengths, place) = Lengths::open(&section, (HEAD + name).next_multiple_of(8), width, rows)?;
         Ok(TextIndex {
