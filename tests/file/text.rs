@@ -176,10 +176,10 @@ fn lists_are_fused_by_rank_or_by_weight() {
         sealed.hybrid_search(requests, rerank, limit, 0, &mut Scratch::default()).err().map(|e| e.code)
     };
     let rrf = Rerank::Rrf { k: 60.0 };
-    assert_eq!(code(&[request.clone()], rrf, 10), None);
+    assert_eq!(code(std::slice::from_ref(&request), rrf, 10), None);
     assert_eq!(code(&[], rrf, 10), Some(Code::InvalidArgument));
-    assert_eq!(code(&[request.clone()], rrf, 0), Some(Code::InvalidArgument));
-    assert_eq!(code(&[request.clone()], Rerank::Weighted(&[]), 10), Some(Code::InvalidArgument));
+    assert_eq!(code(std::slice::from_ref(&request), rrf, 0), Some(Code::InvalidArgument));
+    assert_eq!(code(std::slice::from_ref(&request), Rerank::Weighted(&[]), 10), Some(Code::InvalidArgument));
     let group = Some(Grouping { field: "third", size: 1, strict: false });
     assert_eq!(code(&[Request { group, ..request }], rrf, 10), Some(Code::InvalidArgument));
 }
