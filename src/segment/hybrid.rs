@@ -2,8 +2,9 @@
 
 use super::request::{MAX_LIMIT, Request};
 use super::sealed::{Scratch, Sealed};
+use crate::words::order::{self, ordered};
+use crate::words::say::decimal;
 use crate::words::{Error, Hit, Metric, Result};
-use std::collections::HashMap;
 use std::f32::consts::PI;
 
 /// More searches than this aren't fused: Milvus allows as many.
@@ -36,14 +37,16 @@ impl Rerank<'_> {
     fn check(&self, searches: usize) -> Result<()> {
         match *self {
             Rerank::Rrf { k } if !(k > 0.0 && k < 16_384.0) => {
-                Err(Error::argument(format!("k of rrf is {k}; it must be above 0 and below 16384")))
+                Err(Error::argument(format!("k of rrf is {}; it must be above 0 and below 16384", decimal(k))))
             }
             Rerank::Weighted(weights) if weights.len() != searches => Err(Error::argument(format!(
                 "there are {} weights for {searches} searches; give one each",
                 weights.len()
             ))),
             Rerank::Weighted(weights) => match weights.iter().find(|w| !(0.0..=1.0).contains(*w)) {
-                Some(weight) => Err(Error::argument(format!("a weight is {weight}; weights must be 0 to 1"))),
+                Some(weight) => {
+                    Err(Error::argument(format!("a weight is {}; weights must be 0 to 1", decimal(*weight))))
+                }
                 None => Ok(()),
             },
             Rerank::Rrf { .. } => Ok(()),
@@ -100,16 +103,32 @@ impl Sealed {
         if requests.iter().any(|request| request.group.is_some()) {
             return Err(Error::argument("a hybrid search has no groups; leave out groupByField"));
         }
-        let mut scores: HashMap<u32, f32> = HashMap::new();
+        let mut parts = Vec::new();
         for (i, request) in requests.iter().enumerate() {
             let metric = self.metric_of(&request.query);
             for (rank, hit) in self.search(request, scratch)?.iter().enumerate() {
-                *scores.entry(hit.row).or_insert(0.0) += rerank.part(i, rank, hit, metric);
+                parts.push((hit.row, rerank.part(i, rank, hit, metric)));
             }
         }
-        let mut hits: Vec<Hit> = scores.into_iter().map(|(row, score)| Hit { row, distance: 0.0 - score }).collect();
-        let given = |hit: &Hit| self.index().rows().given(hit.row);
-        hits.sort_unstable_by(|a, b| a.distance.total_cmp(&b.distance).then_with(|| given(a).cmp(&given(b))));
+        // What belongs to one row comes together, in the order of the searches; rows in that of their numbers.
+        let given = |row| u64::from(self.index().rows().given(row));
+        let mut keys: Vec<u64> = (0u64..).zip(&parts).map(|(i, &(row, _))| given(row) << 32 | i).collect();
+        order::sort(&mut keys);
+        let part = |key: u64| parts[key as u32 as usize];
+        let rows = keys.chunk_by(|a, b| a >> 32 == b >> 32);
+        let fused: Vec<(u32, f32)> =
+            rows.map(|same| (part(same[0]).0, same.iter().fold(0.0, |sum, &key| sum - part(key).1))).collect();
+        let mut keys: Vec<u64> =
+            (0u64..).zip(&fused).map(|(i, &(_, distance))| u64::from(ordered(distance)) << 32 | i).collect();
+        order::sort(&mut keys);
+        let hit = |key: u64| fused[key as u32 as usize];
+        let mut hits: Vec<Hit> = keys
+            .into_iter()
+            .map(|key| {
+                let (row, distance) = hit(key);
+                Hit { row, distance }
+            })
+            .collect();
         hits.truncate(offset + limit);
         hits.drain(..offset.min(hits.len()));
         Ok(hits)

@@ -9,6 +9,7 @@ use crate::filter::{self, Columns};
 use crate::format::{FileReader, Header, Kind, Layout};
 use crate::index::sparse::{Among, SparseVectors, TextIndex};
 use crate::index::{self, Calibration, Index, SearchParams, Sections, Shape};
+use crate::words::say::quoted;
 use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, Metric, Result};
 use std::borrow::Cow;
 
@@ -219,7 +220,11 @@ impl Sealed {
                 if let Some(field) = request.field.filter(|field| *field != text.field()) {
                     return Err(Error::new(
                         Code::FieldNotFound,
-                        format!("the index has no words of a field {field:?}; it has those of {:?}", text.field()),
+                        format!(
+                            "the index has no words of a field {}; it has those of {}",
+                            quoted(field),
+                            quoted(text.field())
+                        ),
                     ));
                 }
                 text.search(query, among, &mut scratch.top, &mut scratch.prune)?;

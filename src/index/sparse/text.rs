@@ -7,7 +7,8 @@ use super::prune::{self, Among, PruneScratch, Term};
 use super::terms::{self, Terms};
 use crate::text::Analyzer;
 use crate::words::bytes::as_bytes;
-use crate::words::{Blob, Code, Cursor, Error, Result, TopK};
+use crate::words::say::quoted;
+use crate::words::{Blob, Code, Cursor, Error, Result, TopK, order};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -40,7 +41,8 @@ impl TextBuilder {
         let field = field.into();
         if field.is_empty() || field.len() > MAX_FIELD_BYTES || field.contains('\0') {
             return Err(Error::argument(format!(
-                "a text field's name has 1 to {MAX_FIELD_BYTES} bytes and no zero byte, not {field:?} of {}",
+                "a text field's name has 1 to {MAX_FIELD_BYTES} bytes and no zero byte, not {} of {}",
+                quoted(&field),
                 field.len()
             )));
         }
@@ -237,16 +239,22 @@ impl TextIndex {
     /// # Errors
     /// `CORRUPT_FILE` if what is read is damaged.
     pub fn search(&self, query: &str, among: Among<'_>, top: &mut TopK, scratch: &mut PruneScratch) -> Result<()> {
-        let mut words: Vec<String> = Vec::new();
-        self.analyzer.for_each(query, |term| words.push(term.to_owned()));
-        words.sort_unstable();
+        let mut found = Vec::new();
+        let mut error = Ok(());
+        self.analyzer.for_each(query, |term| match self.terms.find(term) {
+            Ok(Some(term)) => found.push(term),
+            Ok(None) => {}
+            Err(e) => error = Err(e),
+        });
+        error?;
+        // Terms are numbered in their order.
+        let mut keys: Vec<u64> = (0u64..).zip(&found).map(|(i, &(term, _))| (term as u64) << 32 | i).collect();
+        order::sort(&mut keys);
         let mut terms = Vec::new();
-        for same in words.chunk_by(|a, b| a == b) {
-            if let Some((_, list)) = self.terms.find(&same[0])? {
-                let list = self.list(list)?;
-                let postings = lists::Walk::new(list, Values::Counts(&self.bm25), self.rows)?.postings();
-                terms.push(Term { list, weight: same.len() as f32 * Bm25::rarity(postings, self.rows) });
-            }
+        for same in keys.chunk_by(|a, b| a >> 32 == b >> 32) {
+            let list = self.list(found[same[0] as u32 as usize].1.clone())?;
+            let postings = lists::Walk::new(list, Values::Counts(&self.bm25), self.rows)?.postings();
+            terms.push(Term { list, weight: same.len() as f32 * Bm25::rarity(postings, self.rows) });
         }
         prune::search(&terms, Values::Counts(&self.bm25), self.rows, among, top, scratch).map(drop)
     }

@@ -8,7 +8,7 @@ use super::lengths::Lengths;
 use super::lists::{self, MAX_WEIGHT, Values};
 use super::prune::{self, Among, PruneScratch, Term};
 use crate::words::bytes::{as_bytes, cast};
-use crate::words::{Blob, Code, Cursor, Error, Result, TopK};
+use crate::words::{Blob, Code, Cursor, Error, Result, TopK, order, say};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -37,16 +37,16 @@ impl SparseVector<'_> {
                 self.values.len()
             ));
         }
-        let mut pairs: Vec<(u32, f32)> = self.indices.iter().copied().zip(self.values.iter().copied()).collect();
-        pairs.sort_unstable_by_key(|&(index, _)| index);
+        let pairs = self.indices.iter().copied().zip(self.values.iter().copied());
+        let mut pairs: Vec<(u32, f32)> = lists::sorted_pairs(pairs);
         if let Some(pair) = pairs.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return wrong(format!("the sparse vector has dimension {} twice; give each once", pair[0].0));
         }
         for &(index, value) in &pairs {
             if index == u32::MAX || !(0.0..=MAX_WEIGHT).contains(&value) {
                 return wrong(format!(
-                    "the sparse vector has {value} in dimension {index}; values must be 0 to {MAX_WEIGHT:e}, \
-                     dimensions below {}",
+                    "the sparse vector has {} in dimension {index}; values must be 0 to 1e15, dimensions below {}",
+                    say::decimal(value),
                     u32::MAX
                 ));
             }
@@ -141,12 +141,12 @@ impl SparseVectors {
         for (i, bytes) in [(1, 4), (2, 8)] {
             let start = parts[i - 1].end.next_multiple_of(8);
             parts[i] = start..start.saturating_add(lists.saturating_mul(bytes));
-        }
-        if parts[2].end > section.len() {
-            return Err(Error::corrupt(format!(
-                "the section sparse states {lists} dimensions, which its {} bytes can't hold",
-                section.len()
-            )));
+            if parts[i].end > section.len() {
+                return Err(Error::corrupt(format!(
+                    "the section sparse states {lists} dimensions, which its {} bytes can't hold",
+                    section.len()
+                )));
+            }
         }
         parts[3] = parts[2].end..section.len();
         Ok(SparseVectors { postings, rows, lengths, parts, section })
@@ -201,15 +201,20 @@ impl SparseVectors {
     ) -> Result<()> {
         if !(0.0..1.0).contains(&drop_ratio) {
             return Err(Error::argument(format!(
-                "drop_ratio_search is {drop_ratio}; it must be 0 or more and below 1"
+                "drop_ratio_search is {}; it must be 0 or more and below 1",
+                say::decimal(drop_ratio)
             )));
         }
         let mut pairs = query.sorted()?;
         let dropped = (pairs.len() as f64 * f64::from(drop_ratio)) as usize;
         if dropped > 0 {
-            pairs.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-            pairs.truncate(pairs.len() - dropped);
-            pairs.sort_unstable_by_key(|&(index, _)| index);
+            // Bits of positive floats are ordered as they are.
+            let mut keys: Vec<u64> =
+                pairs.iter().map(|&(index, value)| u64::from(!value.to_bits()) << 32 | u64::from(index)).collect();
+            order::sort(&mut keys);
+            keys.truncate(pairs.len() - dropped);
+            pairs =
+                lists::sorted_pairs(keys.into_iter().map(|key| (key as u32, f32::from_bits(!((key >> 32) as u32)))));
         }
         let mut terms = Vec::with_capacity(pairs.len());
         for (index, weight) in pairs {
