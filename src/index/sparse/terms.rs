@@ -1,6 +1,6 @@
 //! The dictionary of a text index: terms, ascending bytewise, and where their posting lists are.
 //!
-//! Terms go in groups of [`GROUP`]. The first of a group is written whole, of the others only what
+//! Terms go in groups of sixteen. The first of a group is written whole, of the others only what
 //! differs from the one before; so a look-up halves its way to a group and reads on from there.
 
 use super::lists::put_varint;
