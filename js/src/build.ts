@@ -1,6 +1,6 @@
 import { cancellation } from './cancel.js';
 import { type Card, type FieldInfo, parseCard } from './card.js';
-import type { BuildPlan, BuildProgress, Engine, Fields, Key } from './engine.js';
+import type { BuildPlan, BuildProgress, Engine, Fields, IndexType, Key } from './engine.js';
 import { invalid } from './errors.js';
 import { isUrl } from './host.js';
 import { startEngine } from './open.js';
@@ -19,13 +19,15 @@ export interface BuildOptions {
   /** Default `'COSINE'`. */
   metric?: 'L2' | 'IP' | 'COSINE';
   /** Default `'SCAN_RABITQ'`. `'AUTOINDEX'` chooses by size, dimension and `maxBytesPerVector`; `index.card.build` says what and why. */
-  indexType?: 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'AUTOINDEX';
-  /** What rows are kept as for exact distances; an empty list keeps codes only. Default `['f32']` for FLAT, else `['int8']`. */
+  indexType?: IndexType | 'AUTOINDEX';
+  /** What rows are kept as for exact distances; an empty list keeps codes only. Default `['f32']` for FLAT and IVF_FLAT, else `['int8']`. */
   rerank?: readonly ('int8' | 'f32')[];
   /** AUTOINDEX: bytes of the file that a vector may take, without its keys and fields. */
   maxBytesPerVector?: number;
   /** HNSW: how many candidates an insertion keeps, 1 to 4,096. Default 200. */
   efConstruction?: number;
+  /** IVF: how many lists the vectors are parted into, 1 to 65,536. Default: 1.5 times the root of their number. */
+  nlist?: number;
   /** With how many vectors the recall of searches is measured, for the option `recall` of a search. Default 0: not at all. */
   calibrate?: number;
   /** Seeds every random choice, 0 to 2^53 − 1. Default 42. */
@@ -57,7 +59,7 @@ export interface BuildOptions {
 }
 
 const OPTIONS = [
-  'dimension', 'metric', 'indexType', 'rerank', 'maxBytesPerVector', 'efConstruction', 'calibrate', 'seed', 'ids', 'idField',
+  'dimension', 'metric', 'indexType', 'rerank', 'maxBytesPerVector', 'efConstruction', 'nlist', 'calibrate', 'seed', 'ids', 'idField',
   'fields', 'filterable', 'stored', 'name', 'card', 'thread', 'onProgress', 'signal', 'wasm', 'workerUrl',
 ] as const;
 
@@ -65,11 +67,12 @@ const FLOATS_AT_ONCE = 1 << 20;
 const ROWS_AT_ONCE = 2000;
 /** A text field is worth filtering by if no value is longer. */
 const MAX_INFERRED_TEXT = 128;
+const INDEX_TYPES = ['FLAT', 'SCAN_RABITQ', 'HNSW', 'HNSW_SQ8', 'IVF_FLAT', 'IVF_SQ8', 'IVF_RABITQ', 'AUTOINDEX'] as const;
 const TYPES = ['Bool', 'Int64', 'Double', 'VarChar'] as const;
 
 /**
  * Builds an index of vectors, in a worker unless told otherwise. It can be searched at once, and saved with `toBlob()` or
- * `toBytes()`: the same file, byte for byte, that `elanus build` makes of the same input, options and seed (HNSW excepted).
+ * `toBytes()`: the same file, byte for byte, that `elanus build` makes of the same input, options and seed (graphs excepted).
  *
  * While it builds, memory holds the vectors and the file; afterwards the file only. On the calling thread a build holds
  * up everything else; `signal` is then looked at between steps, and so can be fired from `onProgress` only.
@@ -145,13 +148,14 @@ function layOut(
 
 function planBuild(o: BuildOptions): Omit<BuildPlan, 'schema' | 'primaryKey'> {
   const metric = oneOf(o.metric ?? 'COSINE', 'metric', ['L2', 'IP', 'COSINE'] as const);
-  const indexType = oneOf(o.indexType ?? 'SCAN_RABITQ', 'indexType', ['FLAT', 'SCAN_RABITQ', 'HNSW', 'AUTOINDEX'] as const);
+  const indexType = oneOf(o.indexType ?? 'SCAN_RABITQ', 'indexType', INDEX_TYPES);
   if (indexType === 'AUTOINDEX') {
     if (o.rerank !== undefined) throw invalid('AUTOINDEX chooses the rows, too; leave out rerank, or name an index type');
   } else if (o.maxBytesPerVector !== undefined) {
     throw invalid('maxBytesPerVector is for AUTOINDEX; leave it out, or ask for that');
   }
-  const given = o.rerank ?? (indexType === 'FLAT' ? ['f32'] : ['int8']);
+  if (o.nlist !== undefined && !indexType.startsWith('IVF')) throw invalid(`nlist is for indexes of lists; ${indexType} has none, or chooses`);
+  const given = o.rerank ?? (indexType === 'FLAT' || indexType === 'IVF_FLAT' ? ['f32'] : ['int8']);
   if (!Array.isArray(given)) throw invalid("rerank must be a list of 'int8' and 'f32'");
   given.forEach((name) => oneOf(name, 'rerank', ['int8', 'f32'] as const));
   const card = o.card ?? {};
@@ -166,6 +170,7 @@ function planBuild(o: BuildOptions): Omit<BuildPlan, 'schema' | 'primaryKey'> {
     rerank: (['int8', 'f32'] as const).filter((name) => given.includes(name)),
     maxBytesPerVector: whole(o.maxBytesPerVector, 'maxBytesPerVector', 1, 2 ** 31),
     efConstruction: whole(o.efConstruction, 'efConstruction', 1, 4096) ?? 200,
+    nlist: whole(o.nlist, 'nlist', 1, 65_536),
     calibrate: whole(o.calibrate, 'calibrate', 0, 10_000) ?? 0,
     seed: whole(o.seed, 'seed', 0, Number.MAX_SAFE_INTEGER) ?? 42,
     card: { ...card, ...(o.name !== undefined && { name: o.name }) } satisfies Partial<Card> as Record<string, unknown>,

@@ -120,10 +120,12 @@ export interface BuildProgress {
 /** What a file is built with, checked and with defaults filled in. */
 export interface BuildPlan {
   readonly metric: 'L2' | 'IP' | 'COSINE';
-  readonly indexType: 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'AUTOINDEX';
+  readonly indexType: IndexType | 'AUTOINDEX';
   readonly rerank: readonly ('int8' | 'f32')[];
   readonly maxBytesPerVector: number | undefined;
   readonly efConstruction: number;
+  /** IVF: how many lists; `undefined` leaves it to the core. */
+  readonly nlist: number | undefined;
   readonly calibrate: number;
   readonly seed: number;
   readonly card: Record<string, unknown>;

@@ -94,6 +94,7 @@ export class FileBuilder {
           indexType: plan.indexType,
           rerank: plan.rerank,
           efConstruction: plan.efConstruction,
+          nlist: plan.nlist,
           calibrate: plan.calibrate,
           seed: plan.seed,
           card: composeCard(plan),
@@ -110,15 +111,16 @@ export class FileBuilder {
 }
 
 /** The card as `elanus build` writes it, to the byte. */
-function composeCard({ card, primaryKey, schema, metric, indexType, rerank, seed, efConstruction, reason, tool }: BuildPlan): string {
+function composeCard({ card, primaryKey, schema, metric, indexType, rerank, seed, efConstruction, nlist, reason, tool }: BuildPlan): string {
   const build = {
     tool,
     metric,
     index_type: indexType,
     rerank,
     seed,
-    ...(indexType === 'HNSW' && { ef_construction: efConstruction }),
+    ...(indexType.startsWith('HNSW') && { ef_construction: efConstruction }),
     ...(reason !== undefined && { autoindex: reason }),
+    ...(nlist !== undefined && { nlist }),
   };
   return JSON.stringify({ ...card, ...(primaryKey && { primary_key: primaryKey }), fields: schema, build });
 }

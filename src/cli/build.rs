@@ -175,7 +175,7 @@ fn decide(args: &Args, vectors: &Vectors) -> Result<(IndexType, Vec<Precision>, 
             let precisions = match (&args.rerank, index_type) {
                 (Some(Precisions(list)), _) => list.clone(),
                 (None, IndexType::Flat) => vec![Precision::F32],
-                (None, _) => vec![Precision::Int8],
+                (None, _) => vec![index_type.needed_precision().unwrap_or(Precision::Int8)],
             };
             Ok((index_type, precisions, None))
         }

@@ -41,10 +41,28 @@ pub struct Kernels {
     /// Inner product of a row of 8-bit integers and a query of 16-bit ones. Exact unless it leaves
     /// the range of `i32`, where it wraps; a query is scaled so that it can't.
     pub dot_i8: fn(&[i8], &[i16]) -> i32,
+    /// Inner products of each of four rows of 16-bit integers with each of two others: four times as
+    /// many numbers a second as one product at a time. Lengths are equal multiples of
+    /// [`TILE_STEP`]. Exact unless one leaves the range of `i32`, where it wraps.
+    pub tile: Tile,
     /// Bounds of whole blocks of 1-bit codes.
     pub scan: ScanBlocks,
     /// The same bounds for two queries at once, which share what it costs to read the codes.
     pub scan_two: ScanBlocksForTwo,
+}
+
+/// Inner products of each of four rows with each of two others.
+pub type Tile = fn([&[i16]; 4], [&[i16]; 2]) -> [[i32; 2]; 4];
+
+/// Numbers that [`Kernels::tile`] reads of a row at a time.
+pub const TILE_STEP: usize = 16;
+
+/// Panics unless a tile's rows have one length that the kernels take.
+#[inline(always)]
+fn check_tile(rows: &[&[i16]; 4], others: &[&[i16]; 2]) -> usize {
+    let length = rows[0].len();
+    assert!(length.is_multiple_of(TILE_STEP) && rows.iter().chain(others).all(|row| row.len() == length));
+    length
 }
 
 /// Writes the lower bounds of the distances of blocks of 1-bit codes, and a bit for each row whose

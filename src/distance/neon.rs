@@ -1,10 +1,10 @@
 //! Kernels for AArch64, where NEON is always there.
 
-use super::Kernels;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
+use super::{Kernels, check_tile};
 use core::arch::aarch64::*;
 
-pub static KERNELS: Kernels = Kernels { name: "neon", dot, l2, dot_i8, scan, scan_two };
+pub static KERNELS: Kernels = Kernels { name: "neon", dot, l2, dot_i8, tile, scan, scan_two };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -62,6 +62,27 @@ fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(float32x4_t, float32x4_t) -> flo
         let four = vaddq_f32(vaddq_f32(lanes[0], lanes[2]), vaddq_f32(lanes[1], lanes[3]));
         let two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
         vget_lane_f32::<0>(two) + vget_lane_f32::<1>(two)
+    }
+}
+
+fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
+    let length = check_tile(&rows, &others);
+    // SAFETY: NEON is part of every AArch64 target that this is built for; all slices have this
+    // length, a multiple of 16, so 8 numbers are left of each.
+    unsafe {
+        let mut sums = [[vdupq_n_s32(0); 2]; 4];
+        for at in (0..length).step_by(8) {
+            let next = |row: &[i16]| vld1q_s16(row.as_ptr().add(at));
+            let others = others.map(next);
+            for (row, sums) in rows.iter().zip(&mut sums) {
+                let row = next(row);
+                for (sum, other) in sums.iter_mut().zip(others) {
+                    *sum = vmlal_s16(*sum, vget_low_s16(row), vget_low_s16(other));
+                    *sum = vmlal_high_s16(*sum, row, other);
+                }
+            }
+        }
+        sums.map(|sums| sums.map(|four| vaddvq_s32(four)))
     }
 }
 

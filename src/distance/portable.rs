@@ -2,10 +2,10 @@
 //!
 //! Element `i` goes to lane `i % 16`. Lanes 8 apart are added, then those 4, 2 and 1 apart.
 
-use super::Kernels;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, one_by_one};
+use super::{Kernels, check_tile};
 
-pub static KERNELS: Kernels = Kernels { name: "portable", dot, l2, dot_i8, scan, scan_two };
+pub static KERNELS: Kernels = Kernels { name: "portable", dot, l2, dot_i8, tile, scan, scan_two };
 
 pub(super) const LANES: usize = 16;
 
@@ -44,6 +44,14 @@ fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
 fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     assert_eq!(row.len(), query.len());
     row.iter().zip(query).fold(0, |sum: i32, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
+    check_tile(&rows, &others);
+    let dot = |a: &[i16], b: &[i16]| {
+        a.iter().zip(b).fold(0, |sum: i32, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+    };
+    rows.map(|row| others.map(|other| dot(row, other)))
 }
 
 fn scan_two(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2], found: [Found<'_>; 2]) {

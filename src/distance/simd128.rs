@@ -4,11 +4,11 @@
 //! `i8x16.swizzle` (`scripts/setup/relaxed.mjs`). So byte look-ups go through [`select`], whose
 //! indices are below 16, where both instructions are defined alike.
 
-use super::Kernels;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables};
+use super::{Kernels, check_tile};
 use core::arch::wasm32::*;
 
-pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_i8, scan, scan_two };
+pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_i8, tile, scan, scan_two };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -71,6 +71,31 @@ fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     let sum = i32x4_extract_lane::<0>(two).wrapping_add(i32x4_extract_lane::<1>(two));
     let rest = row[whole..].iter().zip(&query[whole..]);
     rest.fold(sum, |sum, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+/// Eight sums, six operands: as many registers as x86 has. The rows are read through pointers, of
+/// which one moves: bounds that are checked in each step cost as much as the sums.
+fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
+    let length = check_tile(&rows, &others);
+    let (rows, others) = (rows.map(<[i16]>::as_ptr), others.map(<[i16]>::as_ptr));
+    let mut sums = [[i32x4_splat(0); 2]; 4];
+    for at in (0..length).step_by(8) {
+        // SAFETY: all slices have this length, a multiple of 16, so 8 numbers are left of each;
+        // `v128_load` takes any alignment.
+        let next = |row: *const i16| unsafe { v128_load(row.add(at).cast()) };
+        let others = others.map(next);
+        for (row, sums) in rows.iter().zip(&mut sums) {
+            let row = next(*row);
+            sums[0] = i32x4_add(sums[0], i32x4_dot_i16x8(row, others[0]));
+            sums[1] = i32x4_add(sums[1], i32x4_dot_i16x8(row, others[1]));
+        }
+    }
+    sums.map(|sums| {
+        sums.map(|four| {
+            let two = i32x4_add(four, i32x4_shuffle::<2, 3, 2, 3>(four, four));
+            i32x4_extract_lane::<0>(two).wrapping_add(i32x4_extract_lane::<1>(two))
+        })
+    })
 }
 
 fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {

@@ -90,6 +90,31 @@ fn integer_kernels_are_exact_and_wrap_alike() {
     }
 }
 
+#[test]
+fn tiles_are_exact_and_wrap_alike() {
+    let mut random = SplitMix64::new(6);
+    for length in [0, 16, 32, 48, 384, 1024] {
+        for extreme in [false, true] {
+            let mut row = |_| -> Vec<i16> {
+                let next = |_| if extreme { i16::MIN } else { random.next_u64() as i16 };
+                (0..length + 1).map(next).collect()
+            };
+            let rows = [0, 1, 2, 3, 4, 5].map(&mut row);
+            let of = |i: usize| &rows[i][i % 2..length + i % 2];
+            for k in tables() {
+                let found = (k.tile)([of(0), of(1), of(2), of(3)], [of(4), of(5)]);
+                for (i, products) in found.into_iter().enumerate() {
+                    for (j, product) in products.into_iter().enumerate() {
+                        let pairs = of(i).iter().zip(of(4 + j));
+                        let exact: i64 = pairs.map(|(&x, &y)| i64::from(x) * i64::from(y)).sum();
+                        assert_eq!(product, exact as i32, "{} of {length}: {i}, {j}", k.name);
+                    }
+                }
+            }
+        }
+    }
+}
+
 /// Blocks of random codes with these factors, and tables with entries up to `level`.
 fn scanned(random: &mut SplitMix64, groups: usize, blocks: usize, level: u8) -> (Vec<u8>, Vec<u8>) {
     let mut bytes = Vec::new();

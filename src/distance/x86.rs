@@ -1,11 +1,11 @@
 //! Kernels for x86-64 with AVX2, detected once.
 
-use super::Kernels;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
+use super::{Kernels, TILE_STEP, check_tile};
 use core::arch::x86_64::*;
 use std::sync::OnceLock;
 
-static AVX2: Kernels = Kernels { name: "avx2", dot, l2, dot_i8, scan, scan_two };
+static AVX2: Kernels = Kernels { name: "avx2", dot, l2, dot_i8, tile, scan, scan_two };
 
 /// The AVX2 kernels, if this machine has it. The only way to reach them.
 #[inline]
@@ -27,6 +27,11 @@ fn l2(a: &[f32], b: &[f32]) -> f32 {
 fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     // SAFETY: reached only through `detect`, which found AVX2.
     unsafe { dot_i8_avx2(row, query) }
+}
+
+fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
+    // SAFETY: reached only through `detect`, which found AVX2.
+    unsafe { tile_avx2(rows, others) }
 }
 
 fn scan_two(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2], found: [Found<'_>; 2]) {
@@ -113,6 +118,31 @@ fn dot_i8_avx2(row: &[i8], query: &[i16]) -> i32 {
     let sum = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)));
     let rest = row[whole..].iter().zip(&query[whole..]);
     rest.fold(sum, |sum, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+#[target_feature(enable = "avx2")]
+fn tile_avx2(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
+    let length = check_tile(&rows, &others);
+    let mut sums = [[_mm256_setzero_si256(); 2]; 4];
+    for at in (0..length).step_by(TILE_STEP) {
+        // SAFETY: all slices have this length, a multiple of 16, so 16 numbers are left of each.
+        let next = |row: &[i16]| unsafe { _mm256_loadu_si256(row.as_ptr().add(at).cast()) };
+        let others = [next(others[0]), next(others[1])];
+        for (row, sums) in rows.iter().zip(&mut sums) {
+            let row = next(row);
+            sums[0] = _mm256_add_epi32(sums[0], _mm256_madd_epi16(row, others[0]));
+            sums[1] = _mm256_add_epi32(sums[1], _mm256_madd_epi16(row, others[1]));
+        }
+    }
+    let mut products = [[0; 2]; 4];
+    for (products, sums) in products.iter_mut().zip(sums) {
+        for (product, eight) in products.iter_mut().zip(sums) {
+            let four = _mm_add_epi32(_mm256_castsi256_si128(eight), _mm256_extracti128_si256::<1>(eight));
+            let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b1110>(four));
+            *product = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)));
+        }
+    }
+    products
 }
 
 #[target_feature(enable = "avx2")]

@@ -1,8 +1,8 @@
 //! k-means: centroids of which each row has one near it (Lloyd 1957; MacQueen 1967).
 //!
 //! Distances are Euclidean, which for rows of length 1 orders centroids as the cosine does. They are
-//! compared as ‖c‖² / 2 − ⟨x, c⟩, over rows and centroids from which the mean was subtracted: far
-//! from the origin nothing would be left of the differences otherwise. For inner products it is the
+//! compared as ‖c‖² / 2 − ⟨x, c⟩, over rows and centroids from which the mean was subtracted, rounded
+//! to 16 bits: far from the origin nothing would be left of the differences otherwise. For inner products it is the
 //! rows' directions that are parted (spherical k-means, Dhillon and Modha 2001): long rows would have
 //! lists of their own, which every query would have to look into.
 //!
@@ -11,7 +11,7 @@
 //! go over a centroid's rows in their order, in 64 bits, so threads don't change a bit of them.
 
 use super::map_range;
-use crate::distance::kernels;
+use crate::distance::{TILE_STEP, kernels};
 use crate::words::MatrixView;
 use crate::words::random::SplitMix64;
 
@@ -21,9 +21,8 @@ const SAMPLED_PER_CENTROID: usize = 50;
 /// Rounds of assignment and averaging, at most.
 const ROUNDS: usize = 10;
 
-/// Rows and centroids that are compared at a time: together they fit into a core's cache.
-const ROWS_AT_ONCE: usize = 64;
-const CENTROIDS_AT_ONCE: usize = 32;
+/// Rows that are compared at a time with all centroids: so few that they stay in a core's first cache.
+const ROWS_AT_ONCE: usize = 32;
 
 /// How far the halves of a split cluster are moved apart, as a part of each coordinate.
 const SPLIT: f32 = 1.0 / 1024.0;
@@ -37,8 +36,62 @@ pub struct Centroids {
     directions: bool,
     /// Less the mean, row after row.
     values: Vec<f32>,
-    /// ‖c‖² / 2 of each.
-    halves: Vec<f32>,
+    /// The same in 16 bits, and ‖c‖² / 2 of each of those.
+    rounded: Rounded,
+    halves: Vec<f64>,
+}
+
+/// Rows as integers of 16 bits, each with its own scale. Their products are exact, so that they are
+/// the same on every machine, and a register holds twice as many as of floats.
+#[derive(Debug, Clone)]
+struct Rounded {
+    /// Numbers a row, with zeros after the last dimension.
+    width: usize,
+    /// The largest, so that products of two rows fit 32 bits.
+    most: f64,
+    values: Vec<i16>,
+    scales: Vec<f64>,
+}
+
+impl Rounded {
+    fn new(dimension: usize, rows: usize) -> Self {
+        let width = dimension.next_multiple_of(TILE_STEP);
+        let most = (f64::from(i32::MAX) / dimension as f64).sqrt().floor().min(f64::from(i16::MAX));
+        Rounded { width, most, values: Vec::with_capacity(rows * width), scales: Vec::with_capacity(rows) }
+    }
+
+    fn push(&mut self, row: &[f32]) {
+        let largest = f64::from(row.iter().fold(0.0f32, |largest, x| largest.max(x.abs())));
+        let steps = if largest > 0.0 { self.most / largest } else { 0.0 };
+        let round = |&x: &f32| {
+            let steps = f64::from(x) * steps;
+            (steps + 0.5f64.copysign(steps)) as i16
+        };
+        self.values.extend(row.iter().map(round));
+        self.scales.push(largest / self.most);
+        self.values.resize(self.scales.len() * self.width, 0);
+    }
+
+    fn row(&self, i: usize) -> &[i16] {
+        &self.values[i * self.width..(i + 1) * self.width]
+    }
+}
+
+/// What `nearest` finds for each part of `count` rows, from the first number of its first row and
+/// how many it has. `done` is told of each part.
+fn in_parts(
+    count: usize,
+    done: &(dyn Fn(usize) + Sync),
+    nearest: impl Fn(usize, usize) -> Vec<u32> + Sync + Send,
+) -> Vec<u32> {
+    let parts = map_range(count.div_ceil(ROWS_AT_ONCE), |part| {
+        let first = part * ROWS_AT_ONCE;
+        let rows = ROWS_AT_ONCE.min(count - first);
+        let nearest = nearest(first, rows);
+        done(rows);
+        nearest
+    });
+    parts.concat()
 }
 
 /// Rows that training goes over, in all its rounds: for a progress bar.
@@ -74,7 +127,14 @@ impl Centroids {
         let dimension = rows.dimension();
         let lists = lists.min(rows.rows()).max(1);
         let mean = if directions { vec![0.0; dimension] } else { super::rabitq::centroid(rows) };
-        let mut centroids = Centroids { mean, directions, values: vec![0.0; dimension], halves: vec![0.0] };
+        let mut centroids = Centroids {
+            mean,
+            directions,
+            values: vec![0.0; dimension],
+            rounded: Rounded::new(dimension, 0),
+            halves: Vec::new(),
+        };
+        centroids.measure();
         if lists == 1 {
             return centroids;
         }
@@ -88,18 +148,17 @@ impl Centroids {
         }
         centroids.measure();
 
+        let mut rounded = Rounded::new(dimension, sampled.len());
+        sample.chunks_exact(dimension).for_each(|row| rounded.push(row));
         let mut last = Vec::new();
         for round in 0..ROUNDS {
-            let nearest = centroids.nearest_of(sampled.len(), |row, out| {
-                out.extend_from_slice(&sample[row * dimension..(row + 1) * dimension]);
-            });
+            let nearest = in_parts(sampled.len(), done, |first, count| centroids.nearest_of(&rounded, first, count));
             if nearest == last {
-                done((ROUNDS - round) * sampled.len());
+                done((ROUNDS - 1 - round) * sampled.len());
                 break;
             }
             centroids.average(&sample, &nearest);
             last = nearest;
-            done(sampled.len());
         }
         centroids
     }
@@ -111,9 +170,16 @@ impl Centroids {
 
     /// The number of the nearest centroid of each row; of equally near ones the first.
     pub fn assign(&self, rows: MatrixView<'_>, done: &(dyn Fn(usize) + Sync)) -> Vec<u32> {
-        let nearest = self.nearest_of(rows.rows(), |row, out| self.centre(rows.row(row), out));
-        done(rows.rows());
-        nearest
+        in_parts(rows.rows(), done, |first, count| {
+            let mut rounded = Rounded::new(rows.dimension(), count);
+            let mut centred = Vec::with_capacity(rows.dimension());
+            for row in first..first + count {
+                centred.clear();
+                self.centre(rows.row(row), &mut centred);
+                rounded.push(&centred);
+            }
+            self.nearest_of(&rounded, 0, count)
+        })
     }
 
     /// Appends a row in the form that is compared.
@@ -127,29 +193,32 @@ impl Centroids {
         }
     }
 
-    /// The nearest centroid of each of `count` rows, which `append` gives in the form that is compared.
-    fn nearest_of(&self, count: usize, append: impl Fn(usize, &mut Vec<f32>) + Sync) -> Vec<u32> {
-        let (dot, dimension) = (kernels().dot, self.mean.len());
-        let parts = map_range(count.div_ceil(ROWS_AT_ONCE), |part| {
-            let first = part * ROWS_AT_ONCE;
-            let rows = ROWS_AT_ONCE.min(count - first);
-            let mut data = Vec::with_capacity(rows * dimension);
-            (first..first + rows).for_each(|row| append(row, &mut data));
-            let mut best = [(f32::INFINITY, 0u32); ROWS_AT_ONCE];
-            for from in (0..self.count()).step_by(CENTROIDS_AT_ONCE) {
-                let to = (from + CENTROIDS_AT_ONCE).min(self.count());
-                for (row, best) in data.chunks_exact(dimension).zip(&mut best) {
-                    for i in from..to {
-                        let score = self.halves[i] - dot(row, &self.values[i * dimension..(i + 1) * dimension]);
+    /// The nearest centroid of each of `count` rows from `first` on, which are a part of some that were
+    /// centred and rounded.
+    fn nearest_of(&self, rows: &Rounded, first: usize, count: usize) -> Vec<u32> {
+        const { assert!(ROWS_AT_ONCE.is_multiple_of(4)) };
+        let tile = kernels().tile;
+        let last = (self.count() - 1, first + count - 1);
+        // Where four rows or two centroids aren't left, the last one is compared again.
+        let mut best = [(f64::INFINITY, 0u32); ROWS_AT_ONCE];
+        for i in (0..self.count()).step_by(2) {
+            let pair = [i, (i + 1).min(last.0)];
+            let centroids = pair.map(|i| self.rounded.row(i));
+            for (four, best) in best[..count.next_multiple_of(4)].as_chunks_mut::<4>().0.iter_mut().enumerate() {
+                let at = [0, 1, 2, 3].map(|j| (first + 4 * four + j).min(last.1));
+                let products = tile(at.map(|row| rows.row(row)), centroids);
+                for ((best, products), row) in best.iter_mut().zip(products).zip(at) {
+                    for (product, i) in products.into_iter().zip(pair) {
+                        let product = rows.scales[row] * self.rounded.scales[i] * f64::from(product);
+                        let score = self.halves[i] - product;
                         if score < best.0 {
                             *best = (score, i as u32);
                         }
                     }
                 }
             }
-            best[..rows].iter().map(|&(_, nearest)| nearest).collect::<Vec<u32>>()
-        });
-        parts.concat()
+        }
+        best[..count].iter().map(|&(_, nearest)| nearest).collect()
     }
 
     /// Moves each centroid to the mean of its rows. One that has none goes where rows are farthest
@@ -191,8 +260,14 @@ impl Centroids {
     }
 
     fn measure(&mut self) {
-        let dot = kernels().dot;
-        self.halves = self.values.chunks_exact(self.mean.len()).map(|c| dot(c, c) / 2.0).collect();
+        self.rounded.values.clear();
+        self.rounded.scales.clear();
+        self.values.chunks_exact(self.mean.len()).for_each(|centroid| self.rounded.push(centroid));
+        let half = |(i, scale): (usize, &f64)| {
+            let square: i64 = self.rounded.row(i).iter().map(|&x| i64::from(x) * i64::from(x)).sum();
+            square as f64 * scale * scale / 2.0
+        };
+        self.halves = self.rounded.scales.iter().enumerate().map(half).collect();
     }
 }
 
@@ -251,6 +326,25 @@ mod tests {
                 assert!(members.iter().all(|&row| of[row as usize] == of[members[0] as usize]), "{offset}");
             }
             assert!(distortion(&data, 20, &nearest) < 0.25, "{offset}: {}", distortion(&data, 20, &nearest));
+        }
+    }
+
+    #[test]
+    fn rounding_holds_numbers_of_any_size() {
+        for dimension in [1, 16, 17, 384, 65_536] {
+            let mut rounded = Rounded::new(dimension, 2);
+            for size in [f32::from_bits(1), 1e-20, 1.0, f32::MAX] {
+                let row: Vec<f32> = (0..dimension).map(|i| if i % 2 == 0 { size } else { -size / 3.0 }).collect();
+                rounded.push(&row);
+                let last = rounded.scales.len() - 1;
+                let (values, scale) = (rounded.row(last), rounded.scales[last]);
+                for (&x, &value) in row.iter().zip(values) {
+                    assert!((f64::from(x) - f64::from(value) * scale).abs() <= 0.5001 * scale, "{x} {value} {scale}");
+                }
+                let square: i64 = values.iter().map(|&x| i64::from(x) * i64::from(x)).sum();
+                assert!(square <= i64::from(i32::MAX), "{dimension}: {square}");
+                assert!(values[dimension..].iter().all(|&x| x == 0));
+            }
         }
     }
 

@@ -38,14 +38,22 @@ const native = (args, more) => buildIndex(folder, vectors, { args: ["--calibrate
 
 test("the file is what the native command builds", async (t) => {
   for (const metric of ["COSINE", "IP", "L2"]) {
-    for (const indexType of ["FLAT", "SCAN_RABITQ", "AUTOINDEX"]) {
+    for (const indexType of ["FLAT", "SCAN_RABITQ", "IVF_RABITQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX"]) {
       const index = await elanus.build(vectors, { metric, indexType, seed: 7, name: "ünïcode" });
       t.after(() => index.close());
       same(await index.toBytes(), native(["--metric", metric, "--index-type", indexType, "--seed", "7", "--name", "ünïcode"]), `${metric} ${indexType}`);
       const hits = await index.search(query, { exact: true });
-      assert.equal(hits[0].row, exact(metric, vectors, query, 1)[0].row);
+      assert.equal(hits[0].id, exact(metric, vectors, query, 1)[0].row);
     }
   }
+  const many = ["--index-type", "IVF_RABITQ", "--nlist", "40", "--rerank", "int8,f32"];
+  const listed = await elanus.build(vectors, { indexType: "IVF_RABITQ", nlist: 40, rerank: ["int8", "f32"], fields: rows });
+  same(await listed.toBytes(), native(many, { rows }), "lists, fields in their order");
+  assert.ok(listed.lists.count > 30 && listed.lists.count <= 40, `${listed.lists.count} lists`);
+  assert.deepEqual((await listed.search(query, { nprobe: 40, outputFields: ["year"] }))[0].fields, {
+    year: 1900 + exact("COSINE", vectors, query, 1)[0].row,
+  });
+  await listed.close();
   const both = await elanus.build(flat, { dimension: DIMENSION, rerank: ["f32", "int8"], calibrate: 40 });
   same(await both.toBytes(), buildIndex(folder, vectors, { args: ["--rerank", "int8,f32", "--calibrate", "40"] }), "with a calibration");
   assert.equal((await both.search(query, { recall: 0.9 })).length, 10);
@@ -73,12 +81,15 @@ test("fields and keys are those of the native command's file", async () => {
   await chosen.close();
 });
 
-test("HNSW built here finds what is near", async () => {
-  const index = await elanus.build(vectors, { indexType: "HNSW", metric: "L2", efConstruction: 60, rerank: ["f32"] });
-  const expected = exact("L2", vectors, query, 10).map(({ row }) => row);
-  const found = (await index.search(query, { ef: 20 })).map(({ row }) => row);
-  assert.ok(found.filter((row) => expected.includes(row)).length >= 9, `${found} for ${expected}`);
-  await index.close();
+test("graphs built here find what is near", async () => {
+  for (const [indexType, rerank] of [["HNSW", ["f32"]], ["HNSW_SQ8", ["int8"]]]) {
+    const index = await elanus.build(vectors, { indexType, metric: "L2", efConstruction: 60, rerank });
+    const expected = exact("L2", vectors, query, 10).map(({ row }) => row);
+    const found = (await index.search(query, { ef: 20 })).map(({ row }) => row);
+    assert.ok(found.filter((row) => expected.includes(row)).length >= 9, `${indexType}: ${found} for ${expected}`);
+    assert.equal(index.card.build.ef_construction, 60);
+    await index.close();
+  }
 });
 
 test("what can't be built is refused, with what to do", async () => {
@@ -95,6 +106,9 @@ test("what can't be built is refused, with what to do", async () => {
   await refused({ indexType: "IVF" }, "INVALID_ARGUMENT", /indexType must be one of/);
   await refused({ rerank: ["int4"] }, "INVALID_ARGUMENT", /rerank must be one of/);
   await refused({ indexType: "FLAT", rerank: [] }, "INVALID_ARGUMENT", /ask for int8 or f32/);
+  await refused({ indexType: "IVF_FLAT", rerank: ["int8"] }, "INVALID_ARGUMENT", /ask for f32/);
+  await refused({ nlist: 9 }, "INVALID_ARGUMENT", /for indexes of lists/);
+  await refused({ indexType: "IVF_SQ8", nlist: 65_537 }, "INVALID_ARGUMENT", /nlist/);
   await refused({ maxBytesPerVector: 9 }, "INVALID_ARGUMENT", /is for AUTOINDEX/);
   await refused({ indexType: "AUTOINDEX", maxBytesPerVector: 9 }, "INVALID_ARGUMENT", /smallest/);
   await refused({ indexType: "AUTOINDEX", rerank: ["f32"] }, "INVALID_ARGUMENT", /leave out rerank/);
