@@ -16,6 +16,7 @@
 //!   × links     rows of the same layer, never the node itself and none twice
 //! ```
 
+use super::walk::Links;
 use crate::words::bytes::as_bytes;
 use crate::words::{Blob, Cursor, Error, Result};
 
@@ -191,14 +192,6 @@ impl Graph {
         }
     }
 
-    pub(super) fn entry(&self) -> u32 {
-        self.entry
-    }
-
-    pub(super) fn layers(&self) -> usize {
-        self.layers.len()
-    }
-
     /// Rows that a node links to, at most as many as the graph claims. Empty for a row that is no
     /// node of the layer. In a damaged graph they may be any numbers.
     #[inline]
@@ -206,6 +199,17 @@ impl Graph {
         let layer = &self.layers[layer];
         let links = layer.position(row).map_or(&[][..], |position| layer.links(position));
         &links[..links.len().min(self.most_links)]
+    }
+}
+
+impl Links for Graph {
+    fn entry(&self) -> Option<(u32, usize)> {
+        self.layers.len().checked_sub(1).map(|top| (self.entry, top))
+    }
+
+    #[inline]
+    fn each(&self, layer: usize, row: u32, visit: impl FnMut(u32)) {
+        self.links(layer, row).iter().copied().for_each(visit);
     }
 }
 

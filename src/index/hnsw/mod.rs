@@ -11,7 +11,7 @@ mod graph;
 mod tests;
 mod walk;
 
-pub(crate) use walk::WalkScratch;
+pub(crate) use walk::{Goal, Links, WalkScratch, walk};
 
 use super::Scratch;
 use super::params::{BuildParams, Progress, SearchParams};
@@ -21,7 +21,6 @@ use super::sections::{Built, Sections, Shape, required};
 use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Precision, Result, TopK};
 use graph::Graph;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use walk::{Goal, walk};
 
 /// What a walk keeps if the search doesn't say.
 const DEFAULT_EF: usize = 100;

@@ -1,10 +1,18 @@
 //! The walk: greedy down the upper layers, best first in the lowest (Malkov and Yashunin 2016,
 //! algorithms 2 and 5), with *ef* chosen by the query and rows that may be passed but not returned.
 
-use super::graph::Graph;
 use crate::words::{Bitmap, Hit, TopK};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+
+/// A graph in layers, whoever built it.
+pub(crate) trait Links {
+    /// The row where a walk enters and the number of that layer, counted from 0; `None` for no rows.
+    fn entry(&self) -> Option<(u32, usize)>;
+
+    /// Visits the rows that a node of the layer links to. They may be any numbers.
+    fn each(&self, layer: usize, row: u32, visit: impl FnMut(u32));
+}
 
 /// Memory of a walk.
 #[derive(Debug, Clone)]
@@ -13,7 +21,7 @@ pub(crate) struct WalkScratch {
     candidates: BinaryHeap<Reverse<Near>>,
     fresh: Vec<u32>,
     /// The best allowed rows found.
-    pub(super) found: TopK,
+    pub(crate) found: TopK,
     pub(super) hits: Vec<Hit>,
 }
 
@@ -30,19 +38,20 @@ impl Default for WalkScratch {
 }
 
 /// What a walk looks for.
-pub(super) struct Goal<'a> {
+pub(crate) struct Goal<'a> {
     /// How many of the best rows it keeps.
-    pub(super) ef: usize,
-    pub(super) allow: Option<&'a Bitmap>,
+    pub(crate) ef: usize,
+    /// The rows that may be found; others are only passed.
+    pub(crate) allow: Option<&'a Bitmap>,
     /// A row that is passed over as if it had never been inserted.
-    pub(super) hidden: Option<u32>,
+    pub(crate) hidden: Option<u32>,
     /// Distances after which it gives up.
-    pub(super) budget: usize,
+    pub(crate) budget: usize,
 }
 
 /// Leaves the best allowed rows in `scratch.found`; says whether it came to its end within the budget.
-pub(super) fn walk(
-    graph: &Graph,
+pub(crate) fn walk(
+    graph: &impl Links,
     count: usize,
     goal: &Goal<'_>,
     distance: impl Fn(u32) -> f32,
@@ -55,7 +64,7 @@ pub(super) fn walk(
     }
     candidates.clear();
     found.reset(goal.ef);
-    let (Some(top), entry) = (graph.layers().checked_sub(1), graph.entry()) else { return true };
+    let Some((entry, top)) = graph.entry() else { return true };
     let mut spent = 1;
     let mut nearest =
         Hit { row: entry, distance: if goal.hidden == Some(entry) { f32::INFINITY } else { distance(entry) } };
@@ -79,7 +88,11 @@ pub(super) fn walk(
         }
         // Marked first and compared after: the rows' cache misses then overlap.
         fresh.clear();
-        fresh.extend(graph.links(0, next.row).iter().copied().filter(|&row| visited.insert(row)));
+        graph.each(0, next.row, |row| {
+            if visited.insert(row) {
+                fresh.push(row);
+            }
+        });
         spent += fresh.len();
         for &row in fresh.iter() {
             let hit = Hit { row, distance: distance(row) };
@@ -97,7 +110,7 @@ pub(super) fn walk(
 /// Goes from neighbour to nearer neighbour until there is none. Every step comes strictly nearer,
 /// so that it ends in any graph.
 fn descend(
-    graph: &Graph,
+    graph: &impl Links,
     layer: usize,
     count: usize,
     mut nearest: Hit,
@@ -107,16 +120,16 @@ fn descend(
 ) -> Hit {
     loop {
         let from = nearest.row;
-        for &row in graph.links(layer, from) {
+        graph.each(layer, from, |row| {
             if row as usize >= count || hidden == Some(row) {
-                continue;
+                return;
             }
             *spent += 1;
             let hit = Hit { row, distance: distance(row) };
             if hit.distance < nearest.distance {
                 nearest = hit;
             }
-        }
+        });
         if nearest.row == from {
             return nearest;
         }
