@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Result};
 use crate::output::Output;
-use elanus::foreign::{self, Foreign};
+use elanus::foreign::{self, Foreign, Hints};
 use elanus::format::{FORMAT_VERSION, Kind, Layout};
 use elanus::index::calibration::Curve;
 use elanus::index::{Calibration, Lists};
@@ -41,7 +41,7 @@ pub fn run(args: &Args, output: &mut Output) -> Result<()> {
         let mut buffer = AlignedBuffer::zeroed(usize::try_from(length).unwrap_or(usize::MAX))?;
         file.seek(SeekFrom::Start(0)).map_err(io)?;
         file.read_exact(buffer.as_mut_slice()).map_err(io)?;
-        let index = Foreign::open(buffer).map_err(named)?;
+        let index = Foreign::open(buffer, &Hints::default()).map_err(named)?;
         return output.either(|| foreign_text(args, &index, length), || foreign_value(&index, length));
     }
     let layout = Layout::read(&prefix, length).map_err(named)?;

@@ -29,6 +29,14 @@ pub enum Measure {
     Gower,
     /// Number of bits that differ.
     Hamming,
+    /// One minus the inner product; the smaller is nearer.
+    IpDistance,
+    /// One minus the cosine; the smaller is nearer.
+    CosineDistance,
+    /// Euclidean distance, the root of [`Measure::L2`].
+    Euclidean,
+    /// The distance of the two vectors brought to length 1: the root of 2 − 2 · cosine.
+    Angular,
 }
 
 impl Measure {
@@ -47,6 +55,10 @@ impl Measure {
             Measure::NanEuclidean => "NAN_EUCLIDEAN",
             Measure::Gower => "GOWER",
             Measure::Hamming => "HAMMING",
+            Measure::IpDistance => "IP_DISTANCE",
+            Measure::CosineDistance => "COSINE_DISTANCE",
+            Measure::Euclidean => "EUCLIDEAN",
+            Measure::Angular => "ANGULAR",
         }
     }
 
@@ -57,8 +69,13 @@ impl Measure {
 
     /// What the library answers for an internal distance.
     pub fn to_public(self, internal: f32) -> f32 {
-        // 0.0 - x rather than -x: an internal 0 must not come out as -0.
-        if self.larger_is_nearer() { 0.0 - internal } else { internal }
+        match self {
+            // 0.0 - x rather than -x: an internal 0 must not come out as -0.
+            Measure::Ip | Measure::Jaccard => 0.0 - internal,
+            // Inside they are squares, which rounding may take below 0.
+            Measure::Euclidean | Measure::Angular => internal.max(0.0).sqrt(),
+            _ => internal,
+        }
     }
 
     /// Internal distance of two vectors of floats of one length. Hamming is for bits.
@@ -66,8 +83,11 @@ impl Measure {
     pub fn between(self, a: &[f32], b: &[f32]) -> f32 {
         let pairs = || a.iter().zip(b).map(|(&a, &b)| (a, b));
         match self {
-            Measure::L2 => distance::l2(a, b),
+            Measure::L2 | Measure::Euclidean => distance::l2(a, b),
             Measure::Ip => -distance::dot(a, b),
+            Measure::IpDistance => 1.0 - distance::dot(a, b),
+            Measure::CosineDistance => 1.0 - cosine(a, b),
+            Measure::Angular => 2.0 - 2.0 * cosine(a, b),
             Measure::L1 => pairs().map(|(a, b)| (a - b).abs()).sum(),
             Measure::Linf => pairs().map(|(a, b)| (a - b).abs()).fold(0.0, f32::max),
             Measure::Lp(p) => pairs().map(|(a, b)| (a - b).abs().powf(p)).sum(),
@@ -90,6 +110,12 @@ impl Measure {
             Measure::Hamming => pairs().filter(|(a, b)| a != b).count() as f32,
         }
     }
+}
+
+/// 0 if one of the vectors is zero.
+fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let lengths = distance::dot(a, a) * distance::dot(b, b);
+    if lengths > 0.0 { distance::dot(a, b) / lengths.sqrt() } else { 0.0 }
 }
 
 fn nan_euclidean(a: &[f32], b: &[f32]) -> f32 {

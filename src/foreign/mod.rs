@@ -2,37 +2,69 @@
 //!
 //! A file is recognised by its content ([`sniff`]) and read in place; arrays stay where the file has
 //! them. What is read is checked as a whole (counts, ids, offsets, links) before the first search,
-//! so that a search needs no further checks and can't run away. `docs/foreign.md` lists what is
-//! read, from which versions, and what is refused.
+//! so that a search needs no further checks and can't run away. What a file doesn't say of itself
+//! is taken from [`Hints`]. `docs/foreign.md` lists what is read, from which versions, and what is
+//! refused.
 
-pub mod faiss;
+mod annoy;
+mod faiss;
+mod hints;
+mod hnswlib;
+mod library;
 mod measure;
 mod reader;
 
-pub use faiss::Faiss;
+pub use hints::{Hints, Space};
 pub use measure::Measure;
 
 use crate::words::{AlignedBuffer, Bitmap, Code, Error, Hit, Result};
+use library::Library;
 
 /// Whose file it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Format {
     /// Faiss, `write_index` and `write_index_binary`.
     Faiss,
+    /// hnswlib, `saveIndex`.
+    Hnswlib,
+    /// Annoy, `save`.
+    Annoy,
 }
 
 impl Format {
+    /// Every format.
+    pub const ALL: [Format; 3] = [Format::Faiss, Format::Hnswlib, Format::Annoy];
+
     /// The library's name.
     pub const fn name(self) -> &'static str {
         match self {
             Format::Faiss => "Faiss",
+            Format::Hnswlib => "hnswlib",
+            Format::Annoy => "Annoy",
         }
+    }
+
+    /// The format of a library's name, in any case.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT`, with the names that there are.
+    pub fn parse(name: &str) -> Result<Self> {
+        Self::ALL.into_iter().find(|format| format.name().eq_ignore_ascii_case(name)).ok_or_else(|| {
+            let names = Self::ALL.map(Format::name).join(", ");
+            Error::argument(format!("{name:?} is no library whose files are read; there are {names}"))
+        })
     }
 }
 
-/// Whose file starts with these bytes; `None` if no reader knows it.
-pub fn sniff(bytes: &[u8]) -> Option<Format> {
-    faiss::is_faiss(bytes).then_some(Format::Faiss)
+/// Whose file this is, all of it; `None` if it doesn't show. An Annoy file never does.
+pub fn sniff(file: &[u8]) -> Option<Format> {
+    if faiss::is_faiss(file) {
+        Some(Format::Faiss)
+    } else if hnswlib::is_hnswlib(file) {
+        Some(Format::Hnswlib)
+    } else {
+        None
+    }
 }
 
 /// How a search is to be done. What is `None` is taken from the file, or is the library's default.
@@ -44,7 +76,7 @@ pub struct SearchParams {
     pub nprobe: Option<usize>,
     /// Graphs: how many candidates the walk keeps.
     pub ef: Option<usize>,
-    /// Trees: how many nodes are looked at.
+    /// Trees: how many candidates are gathered.
     pub search_k: Option<usize>,
     /// Refined indexes: how many times `limit` candidates are compared again.
     pub k_factor: Option<f32>,
@@ -65,13 +97,13 @@ pub enum Query<'a> {
     Bits(&'a [u8]),
 }
 
-impl Query<'_> {
+impl<'a> Query<'a> {
     /// The floats of a query for an index of `dimension` floats.
     ///
     /// # Errors
     /// `DIMENSION_MISMATCH`; `INVALID_VECTOR` if it is of bits or isn't finite.
-    pub(crate) fn floats(&self, dimension: usize) -> Result<&[f32]> {
-        let Query::Floats(query) = self else {
+    pub(crate) fn floats(&self, dimension: usize) -> Result<&'a [f32]> {
+        let Query::Floats(query) = *self else {
             return Err(Error::new(Code::InvalidVector, "the index holds floats, but the query is of bits"));
         };
         if query.len() != dimension {
@@ -85,13 +117,29 @@ impl Query<'_> {
             None => Ok(query),
         }
     }
+
+    /// The bits of a query for an index of `dimension` bits.
+    ///
+    /// # Errors
+    /// `DIMENSION_MISMATCH`; `INVALID_VECTOR` if it is of floats.
+    pub(crate) fn bits(&self, dimension: usize) -> Result<&'a [u8]> {
+        match *self {
+            Query::Floats(_) => {
+                Err(Error::new(Code::InvalidVector, "the index holds bits, but the query is of floats"))
+            }
+            Query::Bits(query) if query.len() != dimension.div_ceil(8) => {
+                Err(Error::dimension(dimension, 8 * query.len()))
+            }
+            Query::Bits(query) => Ok(query),
+        }
+    }
 }
 
 /// An index of another library.
 #[derive(Debug)]
-pub enum Foreign {
-    /// Of Faiss.
-    Faiss(Faiss),
+pub struct Foreign {
+    format: Format,
+    index: Box<dyn Library>,
 }
 
 impl Foreign {
@@ -99,72 +147,64 @@ impl Foreign {
     ///
     /// # Errors
     /// `UNSUPPORTED_FORMAT` if no reader knows it, or the reader knows it but doesn't read it, by
-    /// its name; `CORRUPT_FILE` if it is damaged.
-    pub fn open(file: AlignedBuffer) -> Result<Self> {
-        match sniff(&file) {
-            Some(Format::Faiss) => Faiss::open(file).map(Foreign::Faiss),
-            None => Err(Error::new(
+    /// its name; `CORRUPT_FILE` if it is damaged; `INVALID_ARGUMENT` if a hint is missing, with its
+    /// name; `DIMENSION_MISMATCH` if a hint and the file contradict each other.
+    pub fn open(file: AlignedBuffer, hints: &Hints) -> Result<Self> {
+        let Some(format) = hints.format.or_else(|| sniff(&file)) else {
+            return Err(Error::new(
                 Code::UnsupportedFormat,
-                "the file is neither an .elanus file nor an index file of another library that is read",
-            )),
-        }
+                "the file is neither an .elanus file nor recognised as an index file of another library; an Annoy file \
+                 says nothing of itself: name the format, the dimension and the metric to open one",
+            ));
+        };
+        let index: Box<dyn Library> = match format {
+            Format::Faiss => Box::new(faiss::Faiss::open(file)?),
+            Format::Hnswlib => Box::new(hnswlib::Hnswlib::open(file, hints)?),
+            Format::Annoy => Box::new(annoy::Annoy::open(file, hints)?),
+        };
+        hints.check_dimension(index.dimension())?;
+        Ok(Foreign { format, index })
     }
 
     /// Whose file it was.
     pub fn format(&self) -> Format {
-        match self {
-            Foreign::Faiss(_) => Format::Faiss,
-        }
+        self.format
     }
 
     /// What kind of index it is, in the library's own words.
     pub fn index_type(&self) -> String {
-        match self {
-            Foreign::Faiss(index) => index.index_type(),
-        }
+        self.index.index_type()
     }
 
-    /// Number of rows.
+    /// Number of rows, those marked as deleted as well.
     pub fn count(&self) -> usize {
-        match self {
-            Foreign::Faiss(index) => index.count(),
-        }
+        self.index.count()
     }
 
     /// Numbers (or bits) in a vector.
     pub fn dimension(&self) -> usize {
-        match self {
-            Foreign::Faiss(index) => index.dimension(),
-        }
+        self.index.dimension()
     }
 
     /// Whether vectors, and so queries, are of bits.
     pub fn is_binary(&self) -> bool {
-        match self {
-            Foreign::Faiss(index) => index.is_binary(),
-        }
+        self.index.is_binary()
     }
 
     /// How nearness is measured.
     pub fn measure(&self) -> Measure {
-        match self {
-            Foreign::Faiss(index) => index.measure(),
-        }
+        self.index.measure()
     }
 
     /// What the library calls the row. Panics if there is no such row.
     pub fn id(&self, row: u32) -> i64 {
-        match self {
-            Foreign::Faiss(index) => index.id(row),
-        }
+        self.index.id(row)
     }
 
     /// Writes the vector of a row to `out`, as many floats as there are dimensions: as it was added,
     /// or as near as the index kept it. Says whether the index could.
     pub fn vector(&self, row: u32, out: &mut [f32]) -> bool {
-        match self {
-            Foreign::Faiss(index) => index.vector(row, out),
-        }
+        self.index.vector(row, out)
     }
 
     /// The nearest of the allowed rows (of all without `allow`), nearest first, with internal
@@ -176,8 +216,15 @@ impl Foreign {
         if params.limit == 0 {
             return Err(Error::argument("limit is 0; ask for at least one hit"));
         }
-        match self {
-            Foreign::Faiss(index) => index.search(query, params, allow),
+        if let Some(allow) = allow
+            && allow.len() != self.count()
+        {
+            return Err(Error::argument(format!(
+                "the rows to be searched are given among {}, but the file has {}",
+                allow.len(),
+                self.count()
+            )));
         }
+        self.index.search(query, params, allow)
     }
 }

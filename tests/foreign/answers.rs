@@ -1,7 +1,7 @@
 //! Every fixture answers as its library did. `tools/fixtures/` makes the fixtures; more of them, of
 //! other sizes, can be made elsewhere and named in `ELANUS_FOREIGN_FIXTURES`.
 
-use elanus::foreign::{Foreign, Query, SearchParams};
+use elanus::foreign::{Foreign, Format, Hints, Query, SearchParams, Space};
 use elanus::words::AlignedBuffer;
 use serde::Deserialize;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,19 @@ const TIE: f32 = 1e-5;
 
 #[derive(Deserialize)]
 struct Answers {
+    hints: Option<Told>,
     count: usize,
     dimension: usize,
     metric: String,
     searches: Vec<Search>,
+}
+
+/// What a file's reader must be told.
+#[derive(Deserialize)]
+struct Told {
+    format: Option<String>,
+    dimension: Option<usize>,
+    metric: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -26,6 +35,7 @@ struct Search {
     limit: usize,
     nprobe: Option<usize>,
     ef: Option<usize>,
+    search_k: Option<usize>,
     k_factor: Option<f32>,
     queries: Vec<Vec<f32>>,
     ids: Vec<Vec<i64>>,
@@ -34,13 +44,16 @@ struct Search {
 
 /// The files that have an answer beside them.
 pub fn fixtures() -> Vec<PathBuf> {
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/foreign/faiss");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/foreign");
     let more = std::env::var_os("ELANUS_FOREIGN_FIXTURES").map(PathBuf::from);
+    let mut open: Vec<PathBuf> = std::iter::once(own).chain(more).collect();
     let mut files = Vec::new();
-    for directory in std::iter::once(own).chain(more) {
+    while let Some(directory) = open.pop() {
         for entry in std::fs::read_dir(directory).unwrap() {
             let path = entry.unwrap().path();
-            if path.extension().is_some_and(|e| e != "json") {
+            if path.is_dir() {
+                open.push(path);
+            } else if path.extension().is_some_and(|e| e != "json") {
                 files.push(path);
             }
         }
@@ -49,10 +62,24 @@ pub fn fixtures() -> Vec<PathBuf> {
     files
 }
 
+fn answers(path: &Path) -> Answers {
+    serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap()
+}
+
+/// What the reader of a fixture must be told.
+pub fn hints(path: &Path) -> Hints {
+    let Some(told) = answers(path).hints else { return Hints::default() };
+    Hints {
+        format: told.format.map(|name| Format::parse(&name).unwrap()),
+        dimension: told.dimension,
+        metric: told.metric.map(|name| Space::parse(&name).unwrap()),
+    }
+}
+
 /// What doesn't agree, and how many ranks there were.
 fn compare(path: &Path) -> (usize, Vec<String>) {
-    let answers: Answers = serde_json::from_slice(&std::fs::read(path.with_extension("json")).unwrap()).unwrap();
-    let opened = Foreign::open(AlignedBuffer::copy_of(&std::fs::read(path).unwrap()).unwrap());
+    let answers = answers(path);
+    let opened = Foreign::open(AlignedBuffer::copy_of(&std::fs::read(path).unwrap()).unwrap(), &hints(path));
     let index = match opened {
         Ok(index) => index,
         Err(error) => return (1, vec![error.to_string()]),
@@ -69,8 +96,8 @@ fn compare(path: &Path) -> (usize, Vec<String>) {
             limit: search.limit,
             nprobe: search.nprobe,
             ef: search.ef,
+            search_k: search.search_k,
             k_factor: search.k_factor,
-            ..SearchParams::default()
         };
         for (q, query) in search.queries.iter().enumerate() {
             let bytes: Vec<u8> = query.iter().map(|&x| x as u8).collect();

@@ -41,9 +41,10 @@ mod transform;
 mod twister;
 mod wrap;
 
+use super::library::Library;
 use super::reader::Reader;
 use super::{Measure, Query, SearchParams};
-use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Error, Hit, Result};
+use crate::words::{AlignedBuffer, Bitmap, Blob, Hit, Result};
 use head::Head;
 use node::{Context, Node};
 
@@ -51,13 +52,13 @@ use node::{Context, Node};
 const MAX_DEPTH: usize = 8;
 
 /// Whether these bytes start as a Faiss file does.
-pub fn is_faiss(bytes: &[u8]) -> bool {
+pub(super) fn is_faiss(bytes: &[u8]) -> bool {
     bytes.get(..4).is_some_and(|tag| kinds::name([tag[0], tag[1], tag[2], tag[3]]).is_some())
 }
 
 /// An index of Faiss, in place.
 #[derive(Debug)]
-pub struct Faiss {
+pub(super) struct Faiss {
     file: Blob,
     root: Box<dyn Node>,
     /// Vectors are of bits.
@@ -69,7 +70,7 @@ impl Faiss {
     ///
     /// # Errors
     /// `UNSUPPORTED_FORMAT`, naming the class, if it isn't read; `CORRUPT_FILE`.
-    pub fn open(mut file: AlignedBuffer) -> Result<Self> {
+    pub(super) fn open(mut file: AlignedBuffer) -> Result<Self> {
         let binary = file.starts_with(b"IB");
         let mut reader = Reader::new(file.as_mut_slice(), "the Faiss file");
         let root = read(&mut reader, 0)?;
@@ -78,76 +79,47 @@ impl Faiss {
         }
         Ok(Faiss { file: Blob::from(file), root, binary })
     }
+}
 
+impl Library for Faiss {
     /// The class and what it is made of, such as `IDMap2,Flat`.
-    pub fn index_type(&self) -> String {
+    fn index_type(&self) -> String {
         self.root.describe()
     }
 
-    /// Number of rows.
-    pub fn count(&self) -> usize {
+    fn count(&self) -> usize {
         self.root.head().count
     }
 
-    /// Numbers (or bits) in a vector.
-    pub fn dimension(&self) -> usize {
+    fn dimension(&self) -> usize {
         self.root.head().dimension
     }
 
-    /// How nearness is measured.
-    pub fn measure(&self) -> Measure {
+    fn measure(&self) -> Measure {
         self.root.head().measure
     }
 
-    /// Whether vectors, and so queries, are of bits.
-    pub fn is_binary(&self) -> bool {
+    fn is_binary(&self) -> bool {
         self.binary
     }
 
-    /// The id that Faiss gives for the row. Panics if there is no such row.
-    pub fn id(&self, row: u32) -> i64 {
+    fn id(&self, row: u32) -> i64 {
         self.root.label(&self.file, row)
     }
 
-    /// Writes the vector of a row to `out`: as it was added, or as near as its code says, a bit as
-    /// ±1. Says whether it could; what is behind a transform can't be had back.
-    pub fn vector(&self, row: u32, out: &mut [f32]) -> bool {
+    /// As it was added, or as near as its code says, a bit as ±1; what is behind a transform can't
+    /// be had back.
+    fn vector(&self, row: u32, out: &mut [f32]) -> bool {
         self.root.decode(&self.file, row, out)
     }
 
-    /// The nearest of the allowed rows, as Faiss finds them.
-    ///
-    /// # Errors
-    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, `INVALID_ARGUMENT`.
-    pub fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>> {
-        if let Some(allow) = allow
-            && allow.len() != self.count()
-        {
-            return Err(Error::argument(format!(
-                "the rows to be searched are given among {}, but the file has {}",
-                allow.len(),
-                self.count()
-            )));
-        }
+    fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>> {
         let context = Context { file: &self.file, params, allow };
-        match query {
-            Query::Bits(query) if self.binary => {
-                let floats = bits::unpack(bits_of(query, self.dimension())?, self.dimension());
-                self.root.search(&context, &floats, params.limit)
-            }
-            Query::Floats(_) if self.binary => {
-                Err(Error::new(Code::InvalidVector, "the index holds bits, but the query is of floats"))
-            }
-            _ => self.root.search(&context, query.floats(self.dimension())?, params.limit),
+        if self.binary {
+            let floats = bits::unpack(query.bits(self.dimension())?, self.dimension());
+            return self.root.search(&context, &floats, params.limit);
         }
-    }
-}
-
-/// The bits of a query, as many as there are dimensions.
-fn bits_of(query: &[u8], dimension: usize) -> Result<&[u8]> {
-    match query.len() == dimension.div_ceil(8) {
-        true => Ok(query),
-        false => Err(Error::dimension(dimension, 8 * query.len())),
+        self.root.search(&context, query.floats(self.dimension())?, params.limit)
     }
 }
 

@@ -1,0 +1,48 @@
+//! What the readers have in common.
+
+use super::{Measure, Query, SearchParams};
+use crate::words::{Bitmap, Error, Hit, Result};
+
+/// An index of another library, read and checked.
+pub(super) trait Library: std::fmt::Debug + Send + Sync {
+    /// What kind of index it is, in the library's own words.
+    fn index_type(&self) -> String;
+
+    /// Number of rows.
+    fn count(&self) -> usize;
+
+    /// Numbers (or bits) in a vector.
+    fn dimension(&self) -> usize;
+
+    /// Whether vectors, and so queries, are of bits.
+    fn is_binary(&self) -> bool {
+        false
+    }
+
+    /// How nearness is measured.
+    fn measure(&self) -> Measure;
+
+    /// What the library calls the row. Panics if there is no such row.
+    fn id(&self, row: u32) -> i64 {
+        i64::from(row)
+    }
+
+    /// Writes the vector of a row to `out`; says whether it could.
+    fn vector(&self, row: u32, out: &mut [f32]) -> bool;
+
+    /// The nearest of the allowed rows as the library finds them, nearest first. `params.limit` is
+    /// at least 1 and `allow` speaks of as many rows as there are.
+    fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>>;
+}
+
+/// The number of candidates that a walk keeps.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if it is 0.
+pub(super) fn checked_ef(ef: Option<usize>, default: usize) -> Result<usize> {
+    match ef {
+        Some(0) => Err(Error::argument("ef is 0; keep at least one candidate")),
+        Some(ef) => Ok(ef),
+        None => Ok(default),
+    }
+}
