@@ -1,13 +1,15 @@
 //! `elanus info`
 
 use crate::failure::{Failure, Result};
+use crate::foreign::{self, Told};
 use crate::output::Output;
-use elanus::foreign::{self, Foreign, Hints};
+use crate::progress::Progress;
+use elanus::foreign::Foreign;
 use elanus::format::{FORMAT_VERSION, Kind, Layout};
 use elanus::index::calibration::Curve;
 use elanus::index::{Calibration, Lists};
 use elanus::segment::MAX_CARD_BYTES;
-use elanus::words::{AlignedBuffer, Blob};
+use elanus::words::Blob;
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::{Value, json};
 use std::fs::File;
@@ -18,9 +20,11 @@ const EXAMPLES: &str = "\
 Examples:
   elanus info words.elanus
   elanus info words.elanus --json | jq .card.model
+  elanus info graph.bin --metric COSINE
+  elanus info trees.ann --format annoy --dimension 384 --metric angular
 
 Reads the header, the section table, the card and the list directory, however large the file is. `elanus verify` reads
-the rest. A Faiss file is read whole and checked.";
+the rest. A file of another library is read whole and checked.";
 
 /// Show what an index file holds.
 #[derive(Debug, clap::Args)]
@@ -28,22 +32,21 @@ the rest. A Faiss file is read whole and checked.";
 pub struct Args {
     /// The index file.
     file: PathBuf,
+
+    #[command(flatten)]
+    told: Told,
 }
 
-pub fn run(args: &Args, output: &mut Output) -> Result<()> {
+pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
+    if let Some(index) = foreign::open(&args.file, &args.told, progress)? {
+        return foreign_info(args, &index, output);
+    }
     let io = |e: std::io::Error| Failure::io("read", &args.file, &e);
     let named = |e| Failure::from(e).at(args.file.display());
     let mut file = File::open(&args.file).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
     let mut prefix = Vec::new();
     (&mut file).take(Layout::MAX_BYTES as u64).read_to_end(&mut prefix).map_err(io)?;
-    if foreign::sniff(&prefix).is_some() {
-        let mut buffer = AlignedBuffer::zeroed(usize::try_from(length).unwrap_or(usize::MAX))?;
-        file.seek(SeekFrom::Start(0)).map_err(io)?;
-        file.read_exact(buffer.as_mut_slice()).map_err(io)?;
-        let index = Foreign::open(buffer, &Hints::default()).map_err(named)?;
-        return output.either(|| foreign_text(args, &index, length), || foreign_value(&index, length));
-    }
     let layout = Layout::read(&prefix, length).map_err(named)?;
     let mut section = |kind, most: usize| match layout.entry(kind) {
         Some(entry) if entry.length <= most as u64 => {
@@ -75,28 +78,31 @@ struct Parts {
     calibration: Option<Calibration>,
 }
 
-fn foreign_value(index: &Foreign, length: u64) -> Value {
-    json!({
-        "format": index.format().name(),
-        "bytes": length,
-        "count": index.count(),
-        "dimension": index.dimension(),
-        "metric": index.measure().name(),
-        "index_type": index.index_type(),
-    })
-}
-
-fn foreign_text(args: &Args, index: &Foreign, length: u64) -> String {
-    format!(
-        "{}: {} vectors of {} dimensions, {}, {}\n  {}, a file of {}",
-        args.file.display(),
-        HumanCount(index.count() as u64),
-        index.dimension(),
-        index.measure().name(),
-        index.index_type(),
-        HumanBytes(length),
-        index.format().name(),
-    )
+fn foreign_info(args: &Args, index: &Foreign, output: &mut Output) -> Result<()> {
+    let length = std::fs::metadata(&args.file).map_err(|e| Failure::io("read", &args.file, &e))?.len();
+    let value = || {
+        json!({
+            "format": index.format().name(),
+            "bytes": length,
+            "count": index.count(),
+            "dimension": index.dimension(),
+            "metric": index.measure().name(),
+            "index_type": index.index_type(),
+        })
+    };
+    let text = || {
+        format!(
+            "{}: {} vectors of {} dimensions, {}, {}\n  {}, a file of {}",
+            args.file.display(),
+            HumanCount(index.count() as u64),
+            index.dimension(),
+            index.measure().name(),
+            index.index_type(),
+            HumanBytes(length),
+            index.format().name(),
+        )
+    };
+    output.either(text, value)
 }
 
 fn value(layout: &Layout, card: &Value, Parts { lists, calibration }: &Parts) -> Value {

@@ -11,12 +11,13 @@ use std::path::Path;
 /// Opens an index file and verifies it, so that nothing is answered from a damaged one.
 pub fn open(path: &Path, progress: Progress) -> Result<Sealed> {
     let named = |e| Failure::from(e).at(path.display());
-    let sealed = Sealed::open(read(path, progress)?).map_err(named)?;
+    let sealed = Sealed::open(Blob::from(read(path, progress)?)).map_err(named)?;
     sealed.verify().map_err(named)?;
     Ok(sealed)
 }
 
-fn read(path: &Path, progress: Progress) -> Result<Blob> {
+/// The bytes of a file.
+pub fn read(path: &Path, progress: Progress) -> Result<AlignedBuffer> {
     let io = |e: std::io::Error| Failure::io("read", path, &e);
     let mut file = File::open(path).map_err(io)?;
     let length = file.metadata().map_err(io)?.len();
@@ -27,5 +28,5 @@ fn read(path: &Path, progress: Progress) -> Result<Blob> {
         bar.inc(chunk.len() as u64);
     }
     bar.finish_and_clear();
-    Ok(Blob::from(buffer))
+    Ok(buffer)
 }

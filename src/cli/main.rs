@@ -4,6 +4,7 @@ mod bench;
 mod build;
 mod card;
 mod failure;
+mod foreign;
 mod info;
 mod load;
 mod metadata;
@@ -63,7 +64,7 @@ fn main() -> ExitCode {
     let mut output = Output::new(cli.json);
     let result = match &cli.command {
         Command::Build(args) => build::run(args, progress, &mut output),
-        Command::Info(args) => info::run(args, &mut output),
+        Command::Info(args) => info::run(args, progress, &mut output),
         Command::Verify(args) => verify::run(args, progress, &mut output),
         Command::Search(args) => search::run(args, progress, &mut output),
         Command::Bench(args) => bench::run(args, progress, &mut output),

@@ -1,10 +1,12 @@
 //! `elanus search`
 
 use crate::failure::{Failure, Result};
+use crate::foreign::{self, Told};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::{load, queries, sparse};
 use elanus::filter::field_not_found;
+use elanus::foreign::SearchParams;
 use elanus::segment::{Grouping, Key, Query, Request, Rerank, Scratch, Sealed};
 use elanus::words::{Error, Hit, Metric};
 use serde_json::{Map, Value, json};
@@ -20,10 +22,13 @@ Examples:
   elanus search words.elanus --text 'small bird'
   elanus search words.elanus query.npy --text 'small bird' --weights 0.7,0.3
   embed \"a small bird\" | elanus search words.elanus -
+  elanus search graph.bin query.npy --metric COSINE --ef 80
+  elanus search trees.ann query.npy --format annoy --dimension 384 --metric angular --search-k 1000
 
 With --json there is one line a query: {\"query\":0,\"hits\":[{\"id\":…,\"distance\":…,\"row\":…,\"fields\":{…}}]}.
 COSINE, IP and BM25: the larger the distance, the nearer. L2: squared, the smaller the nearer. Of several
-queries of one kind each (vector, sparse, text) the fused score: the larger the better.";
+queries of one kind each (vector, sparse, text) the fused score: the larger the better.
+A file of another library (Faiss, hnswlib, Annoy) is answered from as that library answers, with its ids and distances.";
 
 /// Search an index file.
 #[derive(Debug, clap::Args)]
@@ -111,12 +116,30 @@ pub struct Args {
     #[arg(long)]
     ef: Option<usize>,
 
-    /// IVF: look into so many lists.
+    /// Lists: look into so many.
     #[arg(long)]
     nprobe: Option<usize>,
+
+    #[command(flatten)]
+    told: Told,
+
+    /// Annoy: gather so many candidates. Default: --limit times the number of trees.
+    #[arg(long, help_heading = "Files of other libraries")]
+    search_k: Option<usize>,
+
+    /// Refined indexes: compare this many times --limit candidates again.
+    #[arg(long, help_heading = "Files of other libraries")]
+    k_factor: Option<f32>,
 }
 
 pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
+    if let Some(index) = foreign::open(&args.file, &args.told, progress)? {
+        let params = foreign_params(args)?;
+        // Only --text and --sparse, which were refused, stand in for a query.
+        let query = args.query.as_deref().unwrap_or_default();
+        return foreign::search(&index, query, &params, progress, output);
+    }
+    refuse("an .elanus file", &[("search-k", args.search_k.is_some()), ("k-factor", args.k_factor.is_some())])?;
     let sealed = load::open(&args.file, progress)?;
     check_output_fields(&sealed, &args.output_fields)?;
     let dimension = sealed.header().dimension as usize;
@@ -210,6 +233,41 @@ fn hybrid<'a>(
     let limit = Rerank::depth(args.limit, args.offset);
     let requests: Vec<_> = queries.iter().map(|&query| Request { limit, offset: 0, ..request(query) }).collect();
     sealed.hybrid_search(&requests, rerank, args.limit, args.offset, scratch)
+}
+
+/// What a search of another library's file is told; such a file has no fields, and no measured recall.
+fn foreign_params(args: &Args) -> Result<SearchParams> {
+    let given = [
+        ("offset", args.offset > 0),
+        ("radius", args.radius.is_some()),
+        ("group-by-field", args.group_by_field.is_some()),
+        ("filter", args.filter.is_some()),
+        ("output-fields", !args.output_fields.is_empty()),
+        ("recall", args.recall.is_some()),
+        ("exact", args.exact),
+        ("rerank", args.rerank.is_some()),
+        ("text", args.text.is_some()),
+        ("sparse", args.sparse.is_some()),
+        ("drop-ratio", args.drop_ratio != 0.0),
+        ("rrf-k", args.rrf_k.is_some()),
+        ("weights", args.weights.is_some()),
+    ];
+    refuse("a file of another library", &given)?;
+    Ok(SearchParams {
+        limit: args.limit,
+        nprobe: args.nprobe,
+        ef: args.ef,
+        search_k: args.search_k,
+        k_factor: args.k_factor,
+    })
+}
+
+/// Refuses the options that were given and mean nothing for the file.
+fn refuse(file: &str, given: &[(&str, bool)]) -> Result<()> {
+    match given.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Failure::usage(format!("--{name} means nothing for {file}; leave it out"))),
+        None => Ok(()),
+    }
 }
 
 fn hit_json((key, distance, row, fields): (Key, f32, u32, Map<String, Value>), with_fields: bool) -> Value {

@@ -339,3 +339,30 @@ fn info_knows_a_faiss_file_by_its_content() {
     assert_eq!((&info["count"], &info["dimension"]), (&json!(200), &json!(16)));
     assert!(shop.run("info index.bin").ok().contains("200 vectors of 16 dimensions"));
 }
+
+#[test]
+fn files_of_other_libraries_are_searched_with_their_ids() {
+    let shop = Workshop::new();
+    shop.put("graph.bin", include_bytes!("../fixtures/foreign/hnswlib/l2-labels.bin"));
+    shop.put("trees.ann", include_bytes!("../fixtures/foreign/annoy/hamming.bin"));
+    let told: serde_json::Value =
+        serde_json::from_slice(include_bytes!("../fixtures/foreign/hnswlib/l2-labels.json")).unwrap();
+    let asked = &told["searches"][1];
+    let query = asked["queries"][0].to_string();
+    let hits =
+        shop.run_with(&["search", "graph.bin", &query, "--metric", "l2", "--ef", "40", "--json"], &[], "").json();
+    let ids: Vec<_> = hits["hits"].as_array().unwrap().iter().map(|hit| hit["id"].clone()).collect();
+    assert_eq!(serde_json::Value::from(ids), asked["ids"][0]);
+
+    shop.run("search graph.bin [1] --metric l2").failed(3, &["DIMENSION_MISMATCH"]);
+    shop.run("search graph.bin [1]").failed(2, &["doesn't say its metric", "150 vectors of 12 dimensions"]);
+    shop.run("search graph.bin [1] --metric l2 --radius 3").failed(2, &["--radius"]);
+    shop.run("info trees.ann").failed(1, &["UNSUPPORTED_FORMAT", "Annoy"]);
+    shop.run("info trees.ann --format annoy --dimension 53").failed(2, &["metric"]);
+    let info = shop.run("info trees.ann --format annoy --dimension 53 --metric hamming").ok();
+    assert!(info.contains("150 vectors of 53 dimensions, HAMMING"), "{info}");
+    let found = shop
+        .run("search trees.ann [255,0,0,0,0,0,0] --format annoy --dimension 53 --metric hamming --search-k 20 -k 3")
+        .ok();
+    assert_eq!(found.lines().count(), 3, "{found}");
+}

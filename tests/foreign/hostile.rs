@@ -26,13 +26,8 @@ fn exercise(bytes: &[u8], hints: &Hints) -> Result<(), Code> {
 
 fn probe(name: &str, bytes: &[u8], hints: &Hints) -> Result<(), Code> {
     let start = Instant::now();
-    let before = HELD.with(|held| {
-        let (now, _) = held.get();
-        held.set((now, now));
-        now
-    });
-    let result = std::panic::catch_unwind(|| exercise(bytes, hints)).unwrap_or_else(|_| panic!("{name}: panicked"));
-    let held = HELD.with(Cell::get).1 - before;
+    let (caught, held) = most_memory(|| std::panic::catch_unwind(|| exercise(bytes, hints)));
+    let result = caught.unwrap_or_else(|_| panic!("{name}: panicked"));
     assert!(start.elapsed() < Duration::from_secs(1), "{name}: took {:?}", start.elapsed());
     assert!(held < 2 * bytes.len() + (16 << 20), "{name}: held {held} bytes for a file of {}", bytes.len());
     result

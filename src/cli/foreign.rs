@@ -1,0 +1,97 @@
+//! Files of other libraries: what they must be told, and how they are searched.
+
+use crate::failure::{Failure, Result};
+use crate::output::Output;
+use crate::progress::Progress;
+use crate::{load, queries};
+use elanus::foreign::{Foreign, Format, Hints, Query, SearchParams, Space};
+use elanus::format::MAGIC;
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// What a file of another library doesn't say of itself.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Files of other libraries")]
+pub struct Told {
+    /// Whose file it is, where its content doesn't show it: Annoy.
+    #[arg(long, value_parser = Format::parse)]
+    format: Option<Format>,
+
+    /// Numbers (or bits) in a vector: Annoy.
+    #[arg(long)]
+    dimension: Option<usize>,
+
+    /// How nearness is measured, where the file doesn't say (hnswlib, Annoy): L2, IP, COSINE, L1 or
+    /// HAMMING, or the library's own word, such as angular.
+    #[arg(long, value_parser = Space::parse)]
+    metric: Option<Space>,
+}
+
+impl Told {
+    fn hints(&self) -> Hints {
+        Hints { format: self.format, dimension: self.dimension, metric: self.metric }
+    }
+}
+
+/// Opens the file if it is another library's; `None` if it is an `.elanus` file.
+pub fn open(path: &Path, told: &Told, progress: Progress) -> Result<Option<Foreign>> {
+    let io = |e: std::io::Error| Failure::io("read", path, &e);
+    let mut start = Vec::new();
+    File::open(path).map_err(io)?.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
+    let hints = told.hints();
+    if MAGIC.starts_with(&start) {
+        return match hints == Hints::default() {
+            true => Ok(None),
+            false => Err(Failure::usage(format!(
+                "{}: this is an .elanus file, which says itself what it holds; leave out --format, --dimension and \
+                 --metric",
+                path.display()
+            ))),
+        };
+    }
+    let named = |e| Failure::from(e).at(path.display());
+    Foreign::open(load::read(path, progress)?, &hints).map(Some).map_err(named)
+}
+
+/// Answers the queries of `source`, a line a hit or a line a query.
+pub fn search(
+    index: &Foreign,
+    source: &str,
+    params: &SearchParams,
+    progress: Progress,
+    output: &mut Output,
+) -> Result<()> {
+    let queries = queries::read(source, index.dimension(), progress)?;
+    for (i, query) in queries.iter().enumerate() {
+        let bits = index.is_binary().then(|| bytes(query)).transpose()?;
+        let asked = bits.as_deref().map_or(Query::Floats(query), Query::Bits);
+        let place = |e| if queries.len() > 1 { Failure::from(e).at(format!("query {i}")) } else { Failure::from(e) };
+        let hits = index.search(asked, params, None).map_err(place)?;
+        let found = hits.iter().map(|hit| (index.id(hit.row), index.measure().to_public(hit.distance), hit.row));
+        if output.is_json() {
+            let hits: Vec<Value> =
+                found.map(|(id, distance, row)| json!({ "id": id, "distance": distance, "row": row })).collect();
+            output.line(json!({ "query": i, "hits": hits }))?;
+            continue;
+        }
+        if queries.len() > 1 {
+            output.line(format_args!("query {i}"))?;
+        }
+        for (rank, (id, distance, _)) in found.enumerate() {
+            output.line(format_args!("{:>5}  {distance:>10.6}  {id}", rank + 1))?;
+        }
+    }
+    Ok(())
+}
+
+/// A query of bits, eight to a number.
+fn bytes(query: &[f32]) -> Result<Vec<u8>> {
+    let byte = |&x: &f32| (x.fract() == 0.0 && (0.0..256.0).contains(&x)).then_some(x as u8);
+    query.iter().map(byte).collect::<Option<Vec<u8>>>().ok_or_else(|| {
+        Failure::input(
+            "the index holds bits: write a query as bytes, the lowest bit of the first first, such as [255, 3]",
+        )
+    })
+}
