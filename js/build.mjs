@@ -1,6 +1,6 @@
 /**
- * Builds pkg/, the npm package: types by tsc, JavaScript by esbuild, the modules from build/wasm/, where
- * `npm run build:wasm` leaves them.
+ * Builds pkg/, the npm package: types by tsc, JavaScript by esbuild, the modules from build/wasm/ and
+ * build/wasm-foreign/, where `npm run build:wasm` leaves them.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -15,10 +15,12 @@ const js = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(js);
 const pkg = path.join(root, "pkg");
 const wasmFolder = path.join(root, "build", "wasm");
+const foreignFolder = path.join(root, "build", "wasm-foreign");
 /** Modules by their name in the package. */
 const modules = {
   "elanus.wasm": path.join(wasmFolder, "elanus_bg.wasm"),
   "elanus-relaxed.wasm": path.join(wasmFolder, "elanus_relaxed.wasm"),
+  "elanus-foreign.wasm": path.join(foreignFolder, "elanus_bg.wasm"),
 };
 const types = path.join(root, "build", "types");
 
@@ -31,7 +33,9 @@ const entries = { index: "index.ts", embed: "embed/index.ts" };
 
 rmSync(pkg, { recursive: true, force: true });
 mkdirSync(pkg);
-await writeGlue(wasmFolder, path.join(root, "build", "glue"));
+const glue = path.join(root, "build", "glue");
+await writeGlue(wasmFolder, glue, "glue", ["Builder", "IndexHandle", "IterationHandle", "Loader"]);
+await writeGlue(foreignFolder, glue, "foreign-glue", ["ForeignHandle", "Loader"]);
 
 const shared = {
   absWorkingDir: js,

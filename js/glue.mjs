@@ -6,9 +6,9 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { transformSync } from "esbuild";
 
-const TYPES = `import type * as bindings from "./bindings.js";
+const TYPES = (name, classes) => `import type * as bindings from "./${name}-bindings.js";
 export type Bindings = typeof bindings;
-export type { Builder, IndexHandle, IterationHandle, Loader } from "./bindings.js";
+export type { ${classes.join(", ")} } from "./${name}-bindings.js";
 /** Bindings for one instance: instantiate the module with \`imports\`, then call \`start\` with its exports. */
 export function createGlue(): {
   bindings: Bindings;
@@ -17,8 +17,8 @@ export function createGlue(): {
 };
 `;
 
-/** Writes glue.js and its types from what wasm-pack left in `wasmFolder`. */
-export async function writeGlue(wasmFolder, outFolder) {
+/** Writes NAME.js and its types, with these of its classes, from what wasm-pack left in `wasmFolder`. */
+export async function writeGlue(wasmFolder, outFolder, name, classes) {
   const source = readFileSync(path.join(wasmFolder, "elanus_bg.js"), "utf8");
   const module = await WebAssembly.compile(readFileSync(path.join(wasmFolder, "elanus_bg.wasm")));
   const names = [...new Set(WebAssembly.Module.imports(module).map((needed) => needed.module))];
@@ -28,7 +28,7 @@ export async function writeGlue(wasmFolder, outFolder) {
   const { code } = transformSync(source, { format: "iife", globalName: "glue", target: "es2022" });
   mkdirSync(outFolder, { recursive: true });
   writeFileSync(
-    path.join(outFolder, "glue.js"),
+    path.join(outFolder, `${name}.js`),
     `export function createGlue() {
 ${code}
 return {
@@ -42,6 +42,6 @@ return {
 }
 `,
   );
-  writeFileSync(path.join(outFolder, "glue.d.ts"), TYPES);
-  writeFileSync(path.join(outFolder, "bindings.d.ts"), readFileSync(path.join(wasmFolder, "elanus.d.ts"), "utf8"));
+  writeFileSync(path.join(outFolder, `${name}.d.ts`), TYPES(name, classes));
+  writeFileSync(path.join(outFolder, `${name}-bindings.d.ts`), readFileSync(path.join(wasmFolder, "elanus.d.ts"), "utf8"));
 }

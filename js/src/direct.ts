@@ -11,7 +11,7 @@ export interface Direct {
   /** The first bytes, as many of these as there are. */
   prefix(bytes: number): Uint8Array;
   /** Reads bytes `from..to` into the place that they have in the file. */
-  into(loader: Loader, from: number, to: number): void;
+  into(loader: Pick<Loader, 'read_file'>, from: number, to: number): void;
   close(): void;
 }
 

@@ -38,7 +38,7 @@ export interface Entity {
 
 /** What an open index holds in memory. */
 export interface MemoryUsage {
-  /** Bytes of WebAssembly memory that this index has, all told. */
+  /** Bytes of WebAssembly memory that this index has, all hints. */
   readonly wasmBytes: number;
   /** How many of them are the file itself. */
   readonly fileBytes: number;
@@ -81,7 +81,7 @@ export interface SearchOptions {
   rerank?: number;
   /** Breadth of an HNSW walk: 1 to 65,536. More finds more and takes longer. */
   ef?: number;
-  /** IVF: how many lists are looked into, 1 to 65,536. More finds more and takes longer. */
+  /** IVF, and inverted lists of other libraries: how many lists are looked into, 1 to 65,536. More finds more and takes longer. */
   nprobe?: number;
   /** Words: the field that they are looked for in. A file has the words of one, and this checks that it is that one. */
   field?: string;
@@ -90,6 +90,10 @@ export interface SearchOptions {
    * Faster, and no longer exact. Default 0.
    */
   dropRatioSearch?: number;
+  /** Files of Annoy: how many candidates are gathered. Default `limit` times the number of trees. */
+  searchK?: number;
+  /** Files of Faiss, refined indexes: how many times `limit` candidates are compared again. */
+  kFactor?: number;
   /** Abandons the search; its promise is then rejected with `signal.reason`. */
   signal?: AbortSignal;
   /** The model that embedded the query, or the embedder itself; another one than the index's is refused. */
@@ -166,6 +170,8 @@ export interface SearchPlan {
   readonly nprobe: number | undefined;
   readonly field: string | undefined;
   readonly dropRatioSearch: number;
+  readonly searchK: number | undefined;
+  readonly kFactor: number | undefined;
   /** `undefined`: none. `'*'`: all. */
   readonly outputFields: readonly string[] | '*' | undefined;
 }
@@ -181,12 +187,36 @@ export interface Lists {
   readonly most: number;
 }
 
+/** How nearness is measured in an `.elanus` file. */
+export type Metric = 'L2' | 'IP' | 'COSINE' | 'BM25';
+
+/**
+ * How nearness is measured in a file of another library, whose own distances are returned. `IP_DISTANCE` and
+ * `COSINE_DISTANCE` are 1 − product and 1 − cosine, `EUCLIDEAN` is the root of `L2`, `ANGULAR` of 2 − 2 · cosine. Larger is
+ * nearer for `IP`, `COSINE` and `JACCARD`, smaller for all others.
+ */
+export type ForeignMetric =
+  | 'L2' | 'IP' | 'L1' | 'LINF' | 'LP' | 'CANBERRA' | 'BRAY_CURTIS' | 'JENSEN_SHANNON' | 'JACCARD' | 'NAN_EUCLIDEAN' | 'GOWER'
+  | 'HAMMING' | 'IP_DISTANCE' | 'COSINE_DISTANCE' | 'EUCLIDEAN' | 'ANGULAR';
+
+/** What a file of another library doesn't say of itself, and where the module that reads such files is. */
+export interface Hints {
+  readonly format: string | undefined;
+  readonly dimension: number | undefined;
+  readonly metric: string | undefined;
+  readonly module: string | WebAssembly.Module;
+}
+
 /** What a file says of itself, as the core reads it. */
 export interface Description {
+  /** `elanus`, or the library whose file it is. */
+  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy';
+  /** Whether vectors are of bits; a query then is their bytes. */
+  readonly binary: boolean;
   readonly count: number;
   readonly dimension: number;
-  readonly metric: 'L2' | 'IP' | 'COSINE' | 'BM25';
-  readonly indexType: IndexType;
+  readonly metric: Metric | ForeignMetric;
+  readonly indexType: IndexType | (string & {});
   readonly lists?: Lists;
   /** The field whose words can be searched for. */
   readonly textField: string | undefined;
@@ -208,6 +238,7 @@ export type Source =
 
 export interface LoadOptions {
   readonly verify: boolean;
+  readonly hints: Hints;
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal | undefined;
 }

@@ -1,8 +1,8 @@
 import { type Asked, kindOf, type Query, readQuery } from './asked.js';
 import type { Card, ModelSource } from './card.js';
-import type { SearchOptions, SearchPlan } from './engine.js';
+import type { Metric, SearchOptions, SearchPlan } from './engine.js';
 import { invalid } from './errors.js';
-import { describe, extentOf, knownOnly, type Metric, metricOf, planned, whole } from './options.js';
+import { describe, extentOf, knownOnly, metricOf, planned, whole } from './options.js';
 
 /** One of the searches that are fused: its query, and how it is searched for. */
 export interface HybridSearch

@@ -1,4 +1,4 @@
-import type { LoadOptions, Source } from './engine.js';
+import type { LoadOptions, Source, Hints } from './engine.js';
 import { ElanusError } from './errors.js';
 import { nodeFiles } from './host.js';
 
@@ -6,15 +6,18 @@ import { nodeFiles } from './host.js';
 export interface Sink {
   /**
    * Reads the start of a file and says how many bytes the whole has. `exact` is its length where that is known.
-   * Throws if the bytes are no index file.
+   * `hints` is what the caller says of a file of another library; how many bytes that has nothing may say: then it is
+   * {@link UNKNOWN}. Throws if the bytes are no index file.
    */
-  inspect(prefix: Uint8Array, exact: number | undefined): Promise<number> | number;
+  inspect(prefix: Uint8Array, exact: number | undefined, hints: Hints): Promise<number>;
   /** Makes room for the file. */
   reserve(bytes: number): Promise<void> | void;
   /** Appends bytes, which may be looked at only during the call. */
   write(bytes: Uint8Array): Promise<void> | void;
 }
 
+/** What `inspect` answers for a file that doesn't say its length: all of it must come first. */
+export const UNKNOWN = -1;
 /** Header and the longest section table: what `inspect` can use. */
 export const PREFIX_BYTES = 128 + 64 * 32;
 /** Room for a file up to this is made as soon as its header is read. */
@@ -35,7 +38,7 @@ interface Pieces {
 }
 
 /** Pours a source into a sink; returns the file's length. */
-export async function pour(source: Source, sink: Sink, { onProgress, signal }: LoadOptions): Promise<number> {
+export async function pour(source: Source, sink: Sink, { hints, onProgress, signal }: LoadOptions): Promise<number> {
   signal?.throwIfAborted();
   const { exact, pieces } = await openSource(source, signal);
   let waiting: Uint8Array[] = [];
@@ -46,9 +49,9 @@ export async function pour(source: Source, sink: Sink, { onProgress, signal }: L
   const report = (): void => {
     if (performance.now() - reported < PROGRESS_MS) return;
     reported = performance.now();
-    onProgress({ loaded: received, total, phase: 'download' });
+    onProgress({ loaded: received, total: total === UNKNOWN ? undefined : total, phase: 'download' });
   };
-  const inspect = async (): Promise<number> => sink.inspect(joined(waiting, PREFIX_BYTES), exact);
+  const inspect = async (): Promise<number> => sink.inspect(joined(waiting, PREFIX_BYTES), exact, hints);
   report();
   for await (const piece of pieces) {
     signal?.throwIfAborted();
@@ -63,7 +66,7 @@ export async function pour(source: Source, sink: Sink, { onProgress, signal }: L
         // News at once: from here on there is a share to show.
         reported = -Infinity;
       }
-      if (total !== undefined && (exact !== undefined || total <= SMALL_BYTES || received >= total / BELIEF)) {
+      if (total !== undefined && total !== UNKNOWN && (exact !== undefined || total <= SMALL_BYTES || received >= total / BELIEF)) {
         if (received > total) throw wrongLength(received, total);
         await sink.reserve(total);
         reserved = true;
@@ -76,6 +79,7 @@ export async function pour(source: Source, sink: Sink, { onProgress, signal }: L
   signal?.throwIfAborted();
   // A file shorter than the prefix ends before it was looked at.
   total ??= await inspect();
+  if (total === UNKNOWN) total = received;
   if (received !== total) throw wrongLength(received, total);
   if (!reserved) {
     await sink.reserve(total);

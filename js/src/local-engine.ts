@@ -14,14 +14,16 @@ import type {
   MemoryUsage,
   SearchPlan,
   Source,
+  Hints,
 } from './engine.js';
-import { ElanusError, fromPlain, isThrownByCore } from './errors.js';
+import { ElanusError, fromPlain, invalid, isThrownByCore } from './errors.js';
 import { FileBuilder } from './file-builder.js';
+import { ForeignIndex } from './foreign-index.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
 import { nextTask } from './host.js';
 import { asOutOfMemory, instantiate } from './instance.js';
 import { parseJson } from './json.js';
-import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink } from './load.js';
+import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink, UNKNOWN } from './load.js';
 import { simdOf } from './wasm.js';
 
 /** A batch of queries lets other events through after working this long. */
@@ -38,6 +40,8 @@ export class LocalEngine implements Engine, Sink {
   #memory: WebAssembly.Memory;
   #loader: Loader | undefined;
   #handle: IndexHandle | undefined;
+  /** In place of the two above if the file is another library's. */
+  #foreign: ForeignIndex | undefined;
   #fileBytes = 0;
   #written = 0;
   /** A view on the query buffer, made anew when memory has grown. */
@@ -65,15 +69,19 @@ export class LocalEngine implements Engine, Sink {
     return this.finish(total, options);
   }
 
-  async #read(direct: Direct, { onProgress, signal }: LoadOptions): Promise<number> {
+  async #read(direct: Direct, { hints, onProgress, signal }: LoadOptions): Promise<number> {
     try {
-      const total = this.inspect(direct.prefix(PREFIX_BYTES), direct.bytes);
+      const total = await this.inspect(direct.prefix(PREFIX_BYTES), direct.bytes, hints);
       this.reserve(total);
       for (let at = 0; at < total; at += PIECE_BYTES) {
         onProgress({ loaded: at, total, phase: 'download' });
         await nextTask();
         signal?.throwIfAborted();
-        this.#call(() => direct.into(this.#loader!, at, Math.min(at + PIECE_BYTES, total)));
+        this.#call(() => {
+          const to = Math.min(at + PIECE_BYTES, total);
+          if (this.#foreign) this.#foreign.read(direct, at, to);
+          else direct.into(this.#loader!, at, to);
+        });
       }
       return total;
     } finally {
@@ -81,17 +89,24 @@ export class LocalEngine implements Engine, Sink {
     }
   }
 
-  inspect(prefix: Uint8Array, exact: number | undefined): number {
-    return this.#call(() => this.#bindings.inspect(prefix, exact));
+  async inspect(prefix: Uint8Array, exact: number | undefined, hints: Hints): Promise<number> {
+    const { format, dimension, metric } = hints;
+    if (!this.#call(() => this.#bindings.is_foreign(prefix, exact, { format, dimension, metric }))) {
+      return this.#call(() => this.#bindings.inspect(prefix, exact));
+    }
+    this.#foreign = await ForeignIndex.create(hints);
+    return exact ?? UNKNOWN;
   }
 
   reserve(bytes: number): void {
+    if (this.#foreign) return this.#call(() => this.#foreign!.reserve(bytes));
     this.#loader = this.#call(() => new this.#bindings.Loader(bytes));
     this.#fileBytes = bytes;
     this.#written = 0;
   }
 
   write(bytes: Uint8Array): void {
+    if (this.#foreign) return this.#call(() => this.#foreign!.write(bytes));
     // Pointers past 2 GiB come out negative.
     const start = this.#call(() => this.#loader!.pointer()) >>> 0;
     if (this.#written + bytes.length > this.#fileBytes) throw new ElanusError('INTERNAL', 'more bytes than were reserved');
@@ -100,20 +115,25 @@ export class LocalEngine implements Engine, Sink {
   }
 
   /** Opens what was written. */
-  async finish(total: number, { verify, onProgress, signal }: LoadOptions): Promise<Description> {
+  async finish(total: number, { verify, hints, onProgress, signal }: Omit<LoadOptions, 'hints'> & { hints?: Hints }): Promise<Description> {
     if (verify) {
       onProgress({ loaded: total, total, phase: 'verify' });
       await nextTask();
       signal?.throwIfAborted();
+    }
+    if (this.#foreign) {
+      const description = this.#call(() => this.#foreign!.open(hints!));
+      onProgress({ loaded: total, total, phase: 'ready' });
+      return description;
     }
     const loader = this.#loader!;
     // `open` takes the loader's buffer, whatever comes of it.
     this.#loader = undefined;
     const handle = this.#call(() => loader.open(verify));
     this.#handle = handle;
-    const description = this.#call(() => handle.describe() as Omit<Description, 'bytes' | 'simd'>);
+    const description = this.#call(() => handle.describe() as Omit<Description, 'bytes' | 'format' | 'binary' | 'simd'>);
     onProgress({ loaded: total, total, phase: 'ready' });
-    return { ...description, bytes: total, simd: simdOf(this.#module) };
+    return { ...description, format: 'elanus', binary: false, bytes: total, simd: simdOf(this.#module) };
   }
 
   async beginBuild(count: number, dimension: number): Promise<void> {
@@ -144,6 +164,7 @@ export class LocalEngine implements Engine, Sink {
   }
 
   async file(): Promise<Blob> {
+    this.#ownOnly('toBlob');
     const start = this.#call((handle) => handle.file_pointer()) >>> 0;
     return new Blob([new Uint8Array(this.#memory.buffer, start, this.#fileBytes)], { type: 'application/octet-stream' });
   }
@@ -151,6 +172,7 @@ export class LocalEngine implements Engine, Sink {
   search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
     const run = async (): Promise<Hit[][]> => {
       signal?.throwIfAborted();
+      if (this.#foreign) return this.#searchForeign(this.#foreign, queries as Float32Array, plan, signal);
       const { outputFields, ...options } = plan;
       const dimension = this.#call((handle) => handle.dimension());
       this.#call((handle) => handle.prepare(options));
@@ -178,6 +200,7 @@ export class LocalEngine implements Engine, Sink {
   ): Promise<Hit[]> {
     return this.#inTurn(async () => {
       signal?.throwIfAborted();
+      this.#ownOnly('hybridSearch');
       const found = this.#call((index) => {
         for (const { query, plan } of searches) {
           const { outputFields: _, ...options } = plan;
@@ -193,6 +216,7 @@ export class LocalEngine implements Engine, Sink {
 
   iterate(query: Asked, { outputFields, ...options }: SearchPlan, limit: number | undefined): Promise<number> {
     return this.#inTurn(async () => {
+      this.#ownOnly('searchIterator');
       const handle = this.#call((index) => {
         index.prepare(options);
         this.#write(index, query);
@@ -220,6 +244,7 @@ export class LocalEngine implements Engine, Sink {
 
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Promise<Entity[]> {
     return this.#inTurn(async () => {
+      this.#ownOnly('get');
       const found = this.#call((handle) => handle.find([...keys]));
       return this.#found(found, outputFields);
     });
@@ -227,6 +252,10 @@ export class LocalEngine implements Engine, Sink {
 
   async memory(): Promise<MemoryUsage> {
     this.#call(() => undefined);
+    if (this.#foreign) {
+      const { memoryBytes, fileBytes } = this.#foreign;
+      return { wasmBytes: this.#memory.buffer.byteLength + memoryBytes, fileBytes };
+    }
     return { wasmBytes: this.#memory.buffer.byteLength, fileBytes: this.#fileBytes };
   }
 
@@ -243,10 +272,33 @@ export class LocalEngine implements Engine, Sink {
     this.#builder = undefined;
     this.#loader = undefined;
     this.#handle = undefined;
+    this.#foreign = undefined;
     this.#iterations.clear();
     this.#query = new Float32Array(0);
     this.#bindings = undefined as never;
     this.#memory = undefined as never;
+  }
+
+  async #searchForeign(index: ForeignIndex, queries: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
+    const numbers = this.#call(() => index.dimension);
+    this.#call(() => index.prepare(plan));
+    const results: Hit[][] = [];
+    let resumed = performance.now();
+    for (let at = 0; at < queries.length; at += numbers) {
+      if (performance.now() - resumed > SLICE_MS) {
+        await nextTask();
+        signal?.throwIfAborted();
+        resumed = performance.now();
+      }
+      results.push(this.#call(() => index.search(queries.subarray(at, at + numbers))));
+    }
+    return results;
+  }
+
+  /** Refuses what only `.elanus` files can do. */
+  #ownOnly(call: string): void {
+    this.#call(() => undefined);
+    if (this.#foreign) throw invalid(`${call} is for .elanus files; a file of another library can only be searched`);
   }
 
   #searchOne(query: Asked, outputFields: readonly string[] | '*' | undefined): Hit[] {

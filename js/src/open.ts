@@ -1,8 +1,8 @@
 import { cancellation } from './cancel.js';
 import { checkModel, type ModelSource, parseCard } from './card.js';
-import type { Engine, Progress, Source } from './engine.js';
+import type { Engine, Progress, Source, Hints } from './engine.js';
 import { ElanusError, invalid } from './errors.js';
-import { asBytes, isBlob, isFileHandle, isUrl, nodeFiles } from './host.js';
+import { asBytes, isBlob, isFileHandle, isModule, isUrl, nodeFiles } from './host.js';
 import { Index } from './search-index.js';
 import { LocalEngine } from './local-engine.js';
 import { checkModelShape, checkSignal, describe, flag, knownOnly } from './options.js';
@@ -26,13 +26,29 @@ export interface OpenOptions {
   verify?: boolean;
   /** The model that queries will be embedded with, or the embedder itself; a file of another one is refused. */
   model?: ModelSource;
+  /**
+   * Files of other libraries: whose file it is, `'Faiss'`, `'hnswlib'` or `'Annoy'`, where the content doesn't show it. Annoy's
+   * never does.
+   */
+  format?: 'Faiss' | 'hnswlib' | 'Annoy';
+  /** Files of other libraries: numbers (or bits) in a vector. Needed for Annoy. */
+  dimension?: number;
+  /**
+   * Files of other libraries: how nearness is measured. Needed for hnswlib and Annoy, whose own words (`'angular'`) are
+   * understood, too.
+   */
+  metric?: 'L2' | 'IP' | 'COSINE' | 'L1' | 'HAMMING' | (string & {});
   /** Where the WebAssembly module comes from, as in {@link init}; looked at only if none is loaded yet. */
   wasm?: WasmSource;
+  /** Where the module for files of other libraries comes from; by default `elanus-foreign.wasm` next to this package's script. */
+  foreignWasm?: string | URL | WebAssembly.Module;
   /** Where the worker's script comes from; by default `worker.js` next to this package's script. */
   workerUrl?: string | URL;
 }
 
-const OPEN_OPTIONS = ['thread', 'onProgress', 'signal', 'verify', 'model', 'wasm', 'workerUrl'] as const;
+const OPEN_OPTIONS = [
+  'thread', 'onProgress', 'signal', 'verify', 'model', 'format', 'dimension', 'metric', 'wasm', 'foreignWasm', 'workerUrl',
+] as const;
 
 /**
  * Where an index file can come from: an address (in Node also a file path), a `File` or `Blob`, the handle of a file (of
@@ -41,7 +57,9 @@ const OPEN_OPTIONS = ['thread', 'onProgress', 'signal', 'verify', 'model', 'wasm
 export type IndexSource = string | URL | Blob | FileSystemFileHandle | ArrayBuffer | ArrayBufferView;
 
 /**
- * Opens an index file.
+ * Opens an index file, or one of another library, which is recognised by its content: Faiss, hnswlib, Annoy. From such a
+ * file `search` answers as the library does, with its ids and its distances; filters, fields, iterators and `get` are for
+ * `.elanus` files.
  *
  * The file is streamed into WebAssembly memory of its own, without a second copy beside it, and stays there until
  * `close()`. A buffer that is given as the source is copied and stays usable.
@@ -63,6 +81,7 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
   }
   const verify = flag(o.verify, 'verify') ?? true;
   const model = checkModelShape(o.model);
+  const hints = hintsOf(o);
   const outer = checkSignal(o.signal);
   const from = sourceOf(source);
 
@@ -74,7 +93,7 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
     const module = await until(signal, compiledModule(o.wasm));
     ({ engine, thread } = await startEngine(module, o.thread, o.workerUrl));
     signal.throwIfAborted();
-    const description = await engine.load(from, { verify, onProgress: report, signal });
+    const description = await engine.load(from, { verify, hints, onProgress: report, signal });
     signal.throwIfAborted();
     const card = parseCard(description.card);
     if (model) checkModel(card, model);
@@ -85,6 +104,27 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
   } finally {
     release();
   }
+}
+
+function hintsOf({ format, dimension, metric, foreignWasm }: OpenOptions): Hints {
+  for (const [name, value] of [['format', format], ['metric', metric]] as const) {
+    if (value !== undefined && typeof value !== 'string') throw invalid(`${name} must be a name, not ${describe(value)}`);
+  }
+  if (dimension !== undefined && !(Number.isInteger(dimension) && dimension > 0 && dimension <= 0xffff_ffff)) {
+    throw invalid(`dimension must be a whole number from 1 on, not ${describe(dimension)}`);
+  }
+  if (foreignWasm !== undefined && typeof foreignWasm !== 'string' && !isUrl(foreignWasm) && !isModule(foreignWasm)) {
+    throw invalid(`foreignWasm must be an address or a WebAssembly.Module, not ${describe(foreignWasm)}`);
+  }
+  // Bundlers look for exactly this expression. A worker would resolve an address against its own script.
+  const module = foreignWasm ?? new URL('./elanus-foreign.wasm', import.meta.url);
+  return { format, dimension, metric, module: isModule(module) ? module : absolute(String(module)) };
+}
+
+/** An address as the page would resolve it. */
+function absolute(address: string): string {
+  const base = (globalThis as { document?: { baseURI: string } }).document?.baseURI ?? globalThis.location?.href;
+  return new URL(address, base).href;
 }
 
 export async function startEngine(

@@ -1,10 +1,10 @@
 import { ElanusError, invalid } from './errors.js';
 import type { AskedKind } from './asked.js';
 import type { Card, ModelSource } from './card.js';
-import type { IteratorOptions, Key, SearchOptions, SearchPlan } from './engine.js';
+import type { IteratorOptions, Key, Metric, SearchOptions, SearchPlan } from './engine.js';
 
 /** What a query may be: floats, or anything that holds numbers in order. */
-export type Vector = Float32Array | Float64Array | readonly number[];
+export type Vector = Float32Array | Float64Array | Uint8Array | readonly number[];
 
 const MAX_LIMIT = 16_384;
 /** A filter longer than this is a mistake or an attack; ten thousand keys in a list take about as much. */
@@ -66,6 +66,37 @@ export function planSearch(given: SearchOptions | undefined, card: Card, metric:
   return planned(o, extent, card, metricOf(kind, metric), kind);
 }
 
+const FOREIGN_OPTIONS = ['limit', 'ef', 'nprobe', 'searchK', 'kFactor', 'signal'] as const;
+
+/** Checks the options of a search in a file of another library. */
+export function planForeignSearch(given: SearchOptions | undefined): Planned {
+  const o: Pick<SearchOptions, (typeof FOREIGN_OPTIONS)[number]> = knownOnly(given, FOREIGN_OPTIONS, 'search in a file of another library');
+  if (o.kFactor !== undefined && !(typeof o.kFactor === 'number' && o.kFactor >= 1 && Number.isFinite(o.kFactor))) {
+    throw invalid(`kFactor must be a number from 1 on, not ${describe(o.kFactor)}`);
+  }
+  const plan: SearchPlan = {
+    limit: whole(o.limit, 'limit', 1, MAX_LIMIT) ?? 10,
+    ef: whole(o.ef, 'ef', 1, 65_536),
+    nprobe: whole(o.nprobe, 'nprobe', 1, 0xffff_ffff),
+    searchK: whole(o.searchK, 'searchK', 1, 0xffff_ffff),
+    kFactor: o.kFactor,
+    offset: 0,
+    radius: undefined,
+    rangeFilter: undefined,
+    groupByField: undefined,
+    groupSize: undefined,
+    strictGroupSize: false,
+    filter: undefined,
+    recall: undefined,
+    exact: false,
+    rerank: undefined,
+    field: undefined,
+    dropRatioSearch: 0,
+    outputFields: undefined,
+  };
+  return { plan, signal: checkSignal(o.signal), model: undefined };
+}
+
 /** Checks the options of an iteration against the index. */
 export function planIteration(
   given: IteratorOptions | undefined,
@@ -112,6 +143,8 @@ export function planned(
     nprobe: whole(o.nprobe, 'nprobe', 1, 65_536),
     field: o.field,
     dropRatioSearch: ratio ?? 0,
+    searchK: undefined,
+    kFactor: undefined,
     outputFields: checkFields(o.outputFields, card),
   };
   return { plan, signal: checkSignal(o.signal), model: checkModelShape(o.model) };
@@ -133,8 +166,6 @@ function share({
   }
   return recall;
 }
-
-export type Metric = 'L2' | 'IP' | 'COSINE' | 'BM25';
 
 /** Options that mean something for one kind of query only. */
 const ONLY_FOR = [['recall', 'vector'], ['rerank', 'vector'], ['ef', 'vector'], ['field', 'text'], ['dropRatioSearch', 'sparse']] as const;
@@ -215,6 +246,21 @@ export function checkKeys(given: unknown): Key[] {
 /** Whether a list is one of vectors, and not a vector. */
 export function isBatch(given: unknown): given is readonly Vector[] {
   return Array.isArray(given) && given.length > 0 && typeof given[0] === 'object' && given[0] !== null;
+}
+
+/** Lays queries of bits one after the other, a number a byte of them. */
+export function flattenBits(vectors: readonly Vector[], bits: number): Float32Array {
+  for (const vector of vectors) {
+    const list: unknown = vector;
+    const bytes = list instanceof Uint8Array || (Array.isArray(list) && list.every((byte) => Number.isInteger(byte) && byte >= 0 && byte < 256));
+    if (!bytes) throw invalid(`the index holds bits: a query is a Uint8Array or an array of their bytes, not ${describe(vector)}`);
+    if (vector.length !== Math.ceil(bits / 8)) {
+      throw new ElanusError('DIMENSION_MISMATCH', `the index holds vectors of ${bits} bits, but a query has ${vector.length} bytes`, {
+        details: { expected: bits, found: 8 * vector.length },
+      });
+    }
+  }
+  return Float32Array.from(vectors.flatMap((vector) => [...vector]));
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { Asked, Queries } from './asked.js';
-import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, Progress, SearchPlan, Source } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, Progress, SearchPlan, Source, Hints } from './engine.js';
 import type { PlainError } from './errors.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
 
@@ -12,11 +12,11 @@ export interface Methods {
   /** Says whether the worker now holds the lock of that name, for as long as it lives. */
   start(module: WebAssembly.Module, lifeline: string): boolean;
   /** Fetches or reads the source in the worker. */
-  load(source: Source, verify: boolean): Description;
-  inspect(prefix: Uint8Array, exact: number | undefined): number;
+  load(source: Source, verify: boolean, hints: Hints): Description;
+  inspect(prefix: Uint8Array, exact: number | undefined, hints: Hints): number;
   reserve(bytes: number): void;
   write(bytes: Uint8Array): void;
-  finish(total: number, verify: boolean): Description;
+  finish(total: number, verify: boolean, hints: Hints): Description;
   beginBuild(count: number, dimension: number): void;
   addVectors(vectors: Float32Array): void;
   addKeys(keys: readonly Key[]): void;

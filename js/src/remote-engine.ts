@@ -1,5 +1,5 @@
 import type { Asked, Queries } from './asked.js';
-import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hints, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
 import { ElanusError, fromPlain } from './errors.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
 import { lifelineName, watch } from './lifeline.js';
@@ -58,15 +58,15 @@ export class RemoteEngine implements Engine, Sink {
   }
 
   async load(source: Source, options: LoadOptions): Promise<Description> {
-    const { verify, signal, onProgress } = options;
-    if (source.kind !== 'bytes') return this.#call('load', [source, verify], { signal, onProgress });
+    const { verify, hints, signal, onProgress } = options;
+    if (source.kind !== 'bytes') return this.#call('load', [source, verify, hints], { signal, onProgress });
     // Bytes in memory go over in pieces, so that there is never a second copy of them all.
     const total = await pour(source, this, options);
-    return this.#call('finish', [total, verify], { signal, onProgress });
+    return this.#call('finish', [total, verify, hints], { signal, onProgress });
   }
 
-  inspect(prefix: Uint8Array, exact: number | undefined): Promise<number> {
-    return this.#call('inspect', [prefix, exact]);
+  inspect(prefix: Uint8Array, exact: number | undefined, hints: Hints): Promise<number> {
+    return this.#call('inspect', [prefix, exact, hints]);
   }
 
   reserve(bytes: number): Promise<void> {

@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { areMany, kindOf, type Query, readQueries, readQuery } from './asked.js';
 import { type Card, checkModel, type FieldInfo } from './card.js';
-import type { Description, Engine, Entity, Hit, IndexType, IteratorOptions, Key, Lists, MemoryUsage, SearchOptions } from './engine.js';
+import type { Description, Engine, Entity, Hit, IteratorOptions, Key, Lists, MemoryUsage, Metric, SearchOptions } from './engine.js';
 import { ElanusError } from './errors.js';
 import { type HybridOptions, type HybridSearch, planHybrid } from './hybrid.js';
-import { checkFields, checkKeys, knownOnly, planIteration, planSearch } from './options.js';
+import { checkFields, checkKeys, flatten, flattenBits, knownOnly, planForeignSearch, planIteration, planSearch, type Vector } from './options.js';
 
 /** Ends the workers of indexes that were dropped without `close()`. Made at the first one: nothing runs at import. */
 let dropped: FinalizationRegistry<Engine> | undefined;
@@ -15,9 +15,17 @@ export class Index {
   readonly count: number;
   /** Numbers in a dense vector; 0 if the file has none. */
   readonly dimension: number;
-  /** `COSINE`, `IP` and `BM25`: larger distances are nearer; `L2`: squared, smaller are nearer. */
+  /**
+   * `COSINE`, `IP` and `BM25`: larger distances are nearer; `L2`: squared, smaller are nearer. A file of another library gives that
+   * library's distances, which have more names.
+   */
   readonly metric: Description['metric'];
-  readonly indexType: IndexType;
+  /** Its name in Milvus, such as `SCAN_RABITQ` or `HNSW`; of another library's file, what that library calls it. */
+  readonly indexType: Description['indexType'];
+  /** `elanus`, or the library whose file it is. */
+  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy';
+  /** Whether vectors are of bits: a query then is their bytes, the lowest bit of the first byte first. */
+  readonly binary: boolean;
   /** The lists that the rows of an IVF index lie in. */
   readonly lists: Lists | undefined;
   /** The field whose words can be searched for; `undefined` if the file has none. */
@@ -40,7 +48,7 @@ export class Index {
   /** @internal */
   constructor(
     engine: Engine,
-    { count, dimension, metric, indexType, lists, textField, hasSparse, bytes, simd }: Description,
+    { count, dimension, metric, indexType, lists, format, binary, textField, hasSparse, bytes, simd }: Description,
     card: Card,
     thread: 'worker' | 'main',
   ) {
@@ -52,6 +60,8 @@ export class Index {
     this.lists = lists;
     this.textField = textField;
     this.hasSparse = hasSparse;
+    this.format = format;
+    this.binary = binary;
     this.bytes = bytes;
     this.simd = simd;
     this.card = card;
@@ -76,10 +86,12 @@ export class Index {
     this.#checkOpen();
     const batch = areMany(given);
     const list = batch ? given : [given as Query];
-    const { plan, signal, model } = planSearch(options, this.card, this.metric, kindOf(list[0]));
+    const own = this.format === 'elanus';
+    const { plan, signal, model } =
+      own ? planSearch(options, this.card, this.metric as Metric, kindOf(list[0])) : planForeignSearch(options);
     signal?.throwIfAborted();
     if (model) checkModel(this.card, model);
-    const queries = readQueries(list, this.dimension);
+    const queries = own ? readQueries(list, this.dimension) : (this.binary ? flattenBits : flatten)(list as readonly Vector[], this.dimension);
     const hits = await this.#engine.search(queries, plan, signal);
     return batch ? hits : hits[0]!;
   }
@@ -92,7 +104,7 @@ export class Index {
    */
   async hybridSearch(searches: readonly HybridSearch[], options?: HybridOptions): Promise<Hit[]> {
     this.#checkOpen();
-    const planned = planHybrid(searches, options, this);
+    const planned = planHybrid(searches, options, { card: this.card, metric: this.metric as Metric, dimension: this.dimension });
     planned.signal?.throwIfAborted();
     if (planned.model) checkModel(this.card, planned.model);
     return this.#engine.hybridSearch(planned.searches, planned.fusion, planned.outputFields, planned.signal);
@@ -110,7 +122,7 @@ export class Index {
    */
   async *searchIterator(query: Query, options?: IteratorOptions): AsyncGenerator<Hit[], void, undefined> {
     this.#checkOpen();
-    const { plan, limit, signal, model } = planIteration(options, this.card, this.metric, kindOf(query));
+    const { plan, limit, signal, model } = planIteration(options, this.card, this.metric as Metric, kindOf(query));
     signal?.throwIfAborted();
     if (model) checkModel(this.card, model);
     const iteration = await this.#engine.iterate(readQuery(query, this.dimension), plan, limit);

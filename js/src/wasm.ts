@@ -33,7 +33,8 @@ export function compiledModule(source?: WasmSource): Promise<WebAssembly.Module>
   return shared;
 }
 
-async function compile(given: WasmSource | undefined): Promise<WebAssembly.Module> {
+/** The module of a source; that of `.elanus` files without one. */
+export async function compile(given: WasmSource | undefined): Promise<WebAssembly.Module> {
   if (typeof WebAssembly !== 'object') throw unavailable('this host has no WebAssembly');
   const source = await given;
   if (source === undefined) return compileOwn();

@@ -34,11 +34,12 @@ const handlers: Handlers = {
     engine = await LocalEngine.create(module);
     return holdForLife(lifeline);
   },
-  load: ([source, verify], signal, onProgress) => loaded().load(source, { verify, signal, onProgress }),
+  load: ([source, verify, hints], signal, onProgress) => loaded().load(source, { verify, hints, signal, onProgress }),
   inspect: (args) => loaded().inspect(...args),
   reserve: (args) => loaded().reserve(...args),
   write: (args) => loaded().write(...args),
-  finish: ([total, verify], signal, onProgress) => loaded().finish(total, { verify, signal, onProgress } satisfies LoadOptions),
+  finish: ([total, verify, hints], signal, onProgress) =>
+    loaded().finish(total, { verify, hints, signal, onProgress } satisfies LoadOptions),
   search: (args, signal) => loaded().search(...args, signal),
   beginBuild: (args) => loaded().beginBuild(...args),
   addVectors: (args) => loaded().addVectors(...args),

@@ -19,11 +19,17 @@ export const WASM_FEATURES = [
   "--enable-sign-ext",
 ];
 
-/** build/wasm: the crate as a WebAssembly module, the same with relaxed SIMD, and their JavaScript glue. */
+/** The module for `.elanus` files, also with relaxed SIMD, and the one for files of other libraries, which few pages need. */
+const WASM_BUILDS = [
+  { folder: "wasm", features: [], relax: true },
+  { folder: "wasm-foreign", features: ["--features", "web-foreign"], relax: false },
+];
+
+/** build/wasm, build/wasm-foreign: the crate as WebAssembly modules with their JavaScript glue. */
 export const wasm = stamped({
   id: "wasm",
-  title: "WebAssembly module (wasm-pack, wasm-opt)",
-  estimate: 75,
+  title: "WebAssembly modules (wasm-pack, wasm-opt)",
+  estimate: 140,
   needs: ["dependencies", "wasm-std", "wasm-pack", "wasm-bindgen"],
 
   async inputs(site) {
@@ -31,34 +37,43 @@ export const wasm = stamped({
     return {
       files: [...CRATE, "scripts/setup/artefacts.mjs", "scripts/setup/relaxed.mjs", "node_modules/binaryen/package.json"],
       values: [await ask("rustc", ["-vV"], { env, cwd: site.root }), env.CARGO_ENCODED_RUSTFLAGS],
-      makes: ["build/wasm/elanus.js", "build/wasm/elanus_bg.wasm", "build/wasm/elanus_relaxed.wasm", "build/wasm/elanus.d.ts"],
+      makes: WASM_BUILDS.flatMap(({ folder, relax }) =>
+        ["elanus.js", "elanus_bg.wasm", "elanus.d.ts", ...(relax ? ["elanus_relaxed.wasm"] : [])].map((name) => `build/${folder}/${name}`),
+      ),
     };
   },
 
   async build(site, tell) {
-    const out = path.join(site.build, "wasm");
-    const log = path.join(site.logs, "wasm.log");
-    const env = withWasmTools(site, { ...wasmEnvironment(site, site.found.wasm, withoutPaths(site)), ...CARGO_PROGRESS });
-    const args = ["build", site.root, "--target", "bundler", "--release", "--mode", "no-install", "--no-pack"];
-    args.push("--out-dir", out, "--out-name", "elanus", "--", "--no-default-features", "--locked");
-    rmSync(out, { recursive: true, force: true });
-    await run(site.found.wasmPack, args, {
-      env,
-      cwd: site.root,
-      log,
-      onLine: (line) => tell({ fraction: scaled(fractionIn(line), 0.8), detail: "compiling" }),
-    }).catch((error) => {
-      throw error.withRemedy("If the compiler found a fault in src/, mend it. Otherwise `rm -r target build` and run this command again.");
-    });
-    tell({ fraction: 0.8, detail: "optimising" });
-    const module = path.join(out, "elanus_bg.wasm");
-    const optimiser = path.join(site.root, "node_modules/binaryen/bin/wasm-opt");
-    const optimised = `${module}.optimised`;
-    await run(process.execPath, [optimiser, module, "-O3", ...WASM_FEATURES, "-o", optimised], { env, cwd: site.root, log });
-    renameSync(optimised, module);
-    writeFileSync(path.join(out, "elanus_relaxed.wasm"), await relaxed(module));
+    for (const [done, build] of WASM_BUILDS.entries()) {
+      const part = ({ fraction, detail }) => tell({ fraction: scaled(fraction, 1 / WASM_BUILDS.length, done / WASM_BUILDS.length), detail });
+      await buildWasm(site, build, part);
+    }
   },
 });
+
+async function buildWasm(site, { folder, features, relax }, tell) {
+  const out = path.join(site.build, folder);
+  const log = path.join(site.logs, `${folder}.log`);
+  const env = withWasmTools(site, { ...wasmEnvironment(site, site.found.wasm, withoutPaths(site)), ...CARGO_PROGRESS });
+  const args = ["build", site.root, "--target", "bundler", "--release", "--mode", "no-install", "--no-pack"];
+  args.push("--out-dir", out, "--out-name", "elanus", "--", "--no-default-features", "--locked", ...features);
+  rmSync(out, { recursive: true, force: true });
+  await run(site.found.wasmPack, args, {
+    env,
+    cwd: site.root,
+    log,
+    onLine: (line) => tell({ fraction: scaled(fractionIn(line), 0.8), detail: "compiling" }),
+  }).catch((error) => {
+    throw error.withRemedy("If the compiler found a fault in src/, mend it. Otherwise `rm -r target build` and run this command again.");
+  });
+  tell({ fraction: 0.8, detail: "optimising" });
+  const module = path.join(out, "elanus_bg.wasm");
+  const optimiser = path.join(site.root, "node_modules/binaryen/bin/wasm-opt");
+  const optimised = `${module}.optimised`;
+  await run(process.execPath, [optimiser, module, "-O3", ...WASM_FEATURES, "-o", optimised], { env, cwd: site.root, log });
+  renameSync(optimised, module);
+  if (relax) writeFileSync(path.join(out, "elanus_relaxed.wasm"), await relaxed(module));
+}
 
 /** Panic messages name source files: by where they belong, and not by where this machine keeps them. */
 function withoutPaths(site) {
@@ -95,7 +110,7 @@ export const pkg = stamped({
 
   async inputs() {
     return {
-      files: ["js", "build/wasm", "package-lock.json", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"],
+      files: ["js", ...WASM_BUILDS.map(({ folder }) => `build/${folder}`), "package-lock.json", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"],
       makes: ["pkg/package.json"],
     };
   },
@@ -185,6 +200,6 @@ async function runScript(site, script, tell) {
   });
 }
 
-function scaled(fraction, share) {
-  return fraction === undefined ? undefined : fraction * share;
+function scaled(fraction, share, start = 0) {
+  return fraction === undefined ? undefined : start + fraction * share;
 }

@@ -14,7 +14,8 @@ export async function runLints(site) {
   const commands = [
     [["fmt", "--check"], native],
     [["clippy", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"], native],
-    await wasmLint(site),
+    await wasmLint(site, wasmTargets(site)),
+    await wasmLint(site, ["--lib", "--features", "web-foreign"]),
     [["doc", "--no-deps", "--all-features", "--locked"], doc],
   ];
   let counts = one(locksArePlain(site));
@@ -29,8 +30,8 @@ export async function runLints(site) {
  * Clippy on what is compiled for browsers only. Debian's compiler comes without clippy: there the
  * compiler's own warnings have to do.
  */
-async function wasmLint(site) {
-  const target = ["--target", "wasm32-unknown-unknown", "--no-default-features", "--locked", ...wasmTargets(site)];
+async function wasmLint(site, targets) {
+  const target = ["--target", "wasm32-unknown-unknown", "--no-default-features", "--locked", ...targets];
   const env = wasmEnvironment(site, site.found.wasm);
   const clippy = await ask("cargo", ["clippy", "--version"], { env, cwd: site.root });
   if (clippy) return [["clippy", ...target, "--", "-D", "warnings"], { env, cwd: site.root }];

@@ -51,9 +51,9 @@ struct Head {
 }
 
 impl Head {
-    /// The head of a file; `None` if its numbers don't fit each other and the file.
-    fn read(file: &[u8]) -> Option<Self> {
-        let mut cursor = Cursor::new(file, "the hnswlib file");
+    /// The head of a file that starts so; `None` if its numbers don't fit each other and the length.
+    fn read(start: &[u8], length: u64) -> Option<Self> {
+        let mut cursor = Cursor::new(start, "the hnswlib file");
         let mut size = || cursor.size().ok();
         let (level0, most, count, record, label, vector) = (size()?, size()?, size()?, size()?, size()?, size()?);
         let (top, entry) = (cursor.u32().ok()? as i32, cursor.u32().ok()?);
@@ -68,7 +68,7 @@ impl Head {
             && most_links == m
             && Some(most_links_below) == m.checked_mul(2)
             && most_links_below <= usize::from(u16::MAX)
-            && count.checked_mul(record)?.checked_add(HEAD)? <= file.len();
+            && count.checked_mul(record)?.checked_add(HEAD)? as u64 <= length;
         fits.then_some(Head { count, record, label, vector, top, entry, most_links, most_links_below })
     }
 
@@ -78,9 +78,9 @@ impl Head {
     }
 }
 
-/// Whether a whole file has the shape of hnswlib's.
-pub(super) fn is_hnswlib(file: &[u8]) -> bool {
-    Head::read(file).is_some()
+/// Whether a file that starts so, of `length` bytes if that is known, has the shape of hnswlib's.
+pub(super) fn may_be(start: &[u8], length: Option<u64>) -> bool {
+    Head::read(start, length.unwrap_or(u64::MAX)).is_some()
 }
 
 /// Where the lists of a node that reaches above the lowest level are.
@@ -111,7 +111,7 @@ impl Hnswlib {
     /// # Errors
     /// `CORRUPT_FILE`; `INVALID_ARGUMENT` if the metric wasn't given or is none of hnswlib's.
     pub(super) fn open(file: AlignedBuffer, hints: &Hints) -> Result<Self> {
-        let Some(head) = Head::read(&file) else {
+        let Some(head) = Head::read(&file, file.len() as u64) else {
             return Err(Error::corrupt(
                 "the head of the hnswlib file contradicts itself or the file's length; it is damaged, cut off, or no file \
                  of a 64-bit hnswlib",

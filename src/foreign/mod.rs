@@ -17,6 +17,7 @@ mod reader;
 pub use hints::{Hints, Space};
 pub use measure::Measure;
 
+use crate::format::MAGIC;
 use crate::words::{AlignedBuffer, Bitmap, Code, Error, Hit, Result};
 use library::Library;
 
@@ -60,11 +61,18 @@ impl Format {
 pub fn sniff(file: &[u8]) -> Option<Format> {
     if faiss::is_faiss(file) {
         Some(Format::Faiss)
-    } else if hnswlib::is_hnswlib(file) {
+    } else if hnswlib::may_be(file, Some(file.len() as u64)) {
         Some(Format::Hnswlib)
     } else {
         None
     }
+}
+
+/// Whether a file that starts so, of `length` bytes if that is known, may be one that
+/// [`Foreign::open`] reads; it will look at all of it.
+pub fn may_be(start: &[u8], length: Option<u64>, hints: &Hints) -> bool {
+    let own = start.starts_with(&MAGIC);
+    !own && (hints.format.is_some() || faiss::is_faiss(start) || hnswlib::may_be(start, length))
 }
 
 /// How a search is to be done. What is `None` is taken from the file, or is the library's default.

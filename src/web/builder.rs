@@ -123,7 +123,7 @@ impl Builder {
         if matches!(self.keys, PrimaryKeys::RowNumbers) {
             self.keys = if key.is_string() { PrimaryKeys::VarChar(Vec::new()) } else { PrimaryKeys::Int64(Vec::new()) };
         }
-        match (&mut self.keys, super::handle::to_key(key)) {
+        match (&mut self.keys, super::key::to_key(key)) {
             (PrimaryKeys::Int64(keys), Some(Key::Int64(key))) => keys.push(key),
             (PrimaryKeys::VarChar(keys), Some(Key::VarChar(key))) => keys.push(key),
             _ => {

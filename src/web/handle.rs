@@ -1,15 +1,13 @@
 //! An open index: a query in, hits out, keys and fields of those hits after.
 
+use super::key::{from_key, to_key};
 use super::thrown;
 use crate::index::sparse::SparseVector;
-use crate::segment::{Grouping, Iteration, Key, Query, Request, Rerank, Scratch, Sealed};
+use crate::segment::{Grouping, Iteration, Query, Request, Rerank, Scratch, Sealed};
 use crate::words::{Error, Hit, Metric, Result};
 use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
-use wasm_bindgen::{JsCast, JsValue};
-
-/// Numbers beyond this lose digits as JavaScript numbers and go over as BigInt.
-const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 /// An open index file with the buffers that JavaScript shares: the query is written into one, rows
 /// and distances are read from two others. Pointers stay valid until the next call.
@@ -347,23 +345,4 @@ impl IndexHandle {
         let rows = self.sealed.fields(&self.rows).map_err(thrown)?;
         Ok(format!("[{}]", rows.join(",")))
     }
-}
-
-fn from_key(key: Key) -> JsValue {
-    match key {
-        Key::Int64(n) if n.unsigned_abs() > MAX_SAFE_INTEGER as u64 => js_sys::BigInt::from(n).into(),
-        Key::Int64(n) => JsValue::from_f64(n as f64),
-        Key::VarChar(text) => JsValue::from_str(&text),
-    }
-}
-
-/// The key that a JavaScript value stands for; `None` if no row can have it.
-pub(super) fn to_key(value: &JsValue) -> Option<Key> {
-    if let Some(text) = value.as_string() {
-        return Some(Key::VarChar(text));
-    }
-    if let Some(n) = value.as_f64() {
-        return (n.fract() == 0.0 && n.abs() <= MAX_SAFE_INTEGER as f64).then_some(Key::Int64(n as i64));
-    }
-    value.dyn_ref::<js_sys::BigInt>().and_then(|n| i64::try_from(n.clone()).ok()).map(Key::Int64)
 }

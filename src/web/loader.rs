@@ -1,9 +1,19 @@
 //! Bytes in: JavaScript streams a file straight into the buffer that the index will read.
 
-use super::{IndexHandle, thrown};
-use crate::format::Layout;
+#[cfg(feature = "web-foreign")]
+use super::ForeignHandle;
+#[cfg(not(feature = "web-foreign"))]
+use super::IndexHandle;
+use super::{thrown, told};
+#[cfg(not(feature = "web-foreign"))]
+use crate::foreign::{self, Hints};
+#[cfg(not(feature = "web-foreign"))]
+use crate::format::{Layout, MAGIC};
+#[cfg(not(feature = "web-foreign"))]
 use crate::segment::Sealed;
-use crate::words::{AlignedBuffer, Blob, Code, Error, Result};
+#[cfg(not(feature = "web-foreign"))]
+use crate::words::Blob;
+use crate::words::{AlignedBuffer, Code, Error, Result};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 use web_sys::{FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
@@ -14,12 +24,30 @@ use web_sys::{FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 ///
 /// # Errors
 /// Those of [`Layout::read`].
+#[cfg(not(feature = "web-foreign"))]
 #[wasm_bindgen]
 pub fn inspect(prefix: &[u8], exact: Option<f64>) -> std::result::Result<f64, JsValue> {
     let stated = prefix.get(16..24).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
     let file_bytes = exact.map(|n| n as u64).or(stated).unwrap_or(prefix.len() as u64);
     Layout::read(prefix, file_bytes).map_err(thrown)?;
     Ok(file_bytes as f64)
+}
+
+/// Whether a file that starts so may be another library's, which takes the other module to open.
+///
+/// # Errors
+/// `INVALID_ARGUMENT` if `told` isn't `{ format, dimension, metric }`, or says something of an
+/// `.elanus` file.
+#[cfg(not(feature = "web-foreign"))]
+#[wasm_bindgen]
+pub fn is_foreign(prefix: &[u8], exact: Option<f64>, told: JsValue) -> std::result::Result<bool, JsValue> {
+    let hints = told::hints(told).map_err(thrown)?;
+    if prefix.starts_with(&MAGIC) && hints != Hints::default() {
+        return Err(thrown(Error::argument(
+            "this is an .elanus file, which says itself what it holds: leave out format, dimension and metric",
+        )));
+    }
+    Ok(foreign::may_be(prefix, exact.map(|n| n as u64), &hints))
 }
 
 /// Room for one file, at 64-byte alignment.
@@ -88,10 +116,21 @@ impl Loader {
         Ok(())
     }
 
+    /// Opens the file of another library that was written; all of it is checked.
+    ///
+    /// # Errors
+    /// Those of [`foreign::Foreign::open`].
+    #[cfg(feature = "web-foreign")]
+    pub fn open_foreign(self, told: JsValue) -> std::result::Result<ForeignHandle, JsValue> {
+        let hints = told::hints(told).map_err(thrown)?;
+        ForeignHandle::open(self.buffer, &hints).map_err(thrown)
+    }
+
     /// Opens the file that was written; with `verify`, after reading every byte of it.
     ///
     /// # Errors
     /// Those of [`Sealed::open`] and [`Sealed::verify`].
+    #[cfg(not(feature = "web-foreign"))]
     pub fn open(self, verify: bool) -> std::result::Result<IndexHandle, JsValue> {
         let sealed = Sealed::open(Blob::from(self.buffer)).map_err(thrown)?;
         if verify {

@@ -2,14 +2,29 @@
 //! have it. Values are handed over in the cheapest way that is safe: bytes and vectors through
 //! views on this module's memory, options and descriptions as plain objects, failures as
 //! `{ code, message }`.
+//!
+//! The crate is built for the browser twice, so that nobody downloads readers that they don't use:
+//! without features for `.elanus` files, and with `web-foreign` for files of other libraries.
 
+#[cfg(not(feature = "web-foreign"))]
 mod builder;
+#[cfg(feature = "web-foreign")]
+mod foreign;
+#[cfg(not(feature = "web-foreign"))]
 mod handle;
+mod key;
 mod loader;
+mod told;
 
+#[cfg(not(feature = "web-foreign"))]
 pub use builder::{Builder, choose};
+#[cfg(feature = "web-foreign")]
+pub use foreign::ForeignHandle;
+#[cfg(not(feature = "web-foreign"))]
 pub use handle::{IndexHandle, IterationHandle};
-pub use loader::{Loader, inspect};
+pub use loader::Loader;
+#[cfg(not(feature = "web-foreign"))]
+pub use loader::{inspect, is_foreign};
 
 use crate::words::Error;
 use serde::Serialize;

@@ -1,0 +1,93 @@
+import type { Bindings, ForeignHandle, Loader } from '../../build/glue/foreign-glue.js';
+import { createGlue } from '../../build/glue/foreign-glue.js';
+import type { Direct } from './direct.js';
+import type { Description, Hit, Key, SearchPlan, Hints } from './engine.js';
+import { ElanusError } from './errors.js';
+import { compile, simdOf } from './wasm.js';
+
+/**
+ * A file of another library, in an instance of the module that reads such files. It is fetched only when there is one:
+ * few pages need its readers. What WebAssembly throws is left to the caller.
+ */
+export class ForeignIndex {
+  readonly #bindings: Bindings;
+  readonly #memory: WebAssembly.Memory;
+  readonly #simd: Description['simd'];
+  #loader: Loader | undefined;
+  #handle: ForeignHandle | undefined;
+  #fileBytes = 0;
+  #written = 0;
+
+  private constructor(bindings: Bindings, memory: WebAssembly.Memory, simd: Description['simd']) {
+    this.#bindings = bindings;
+    this.#memory = memory;
+    this.#simd = simd;
+  }
+
+  static async create(hints: Hints): Promise<ForeignIndex> {
+    const { bindings, imports, start } = createGlue();
+    const module = await compile(hints.module);
+    const instance = await WebAssembly.instantiate(module, imports);
+    start(instance.exports);
+    return new ForeignIndex(bindings, instance.exports['memory'] as WebAssembly.Memory, simdOf(module));
+  }
+
+  /** Bytes of the file. */
+  get fileBytes(): number {
+    return this.#fileBytes;
+  }
+
+  /** Bytes of the instance's memory. */
+  get memoryBytes(): number {
+    return this.#memory.buffer.byteLength;
+  }
+
+  reserve(bytes: number): void {
+    this.#loader = new this.#bindings.Loader(bytes);
+    this.#fileBytes = bytes;
+    this.#written = 0;
+  }
+
+  write(bytes: Uint8Array): void {
+    // Pointers past 2 GiB come out negative.
+    const start = this.#loader!.pointer() >>> 0;
+    if (this.#written + bytes.length > this.#fileBytes) throw new ElanusError('INTERNAL', 'more bytes than were reserved');
+    new Uint8Array(this.#memory.buffer, start + this.#written, bytes.length).set(bytes);
+    this.#written += bytes.length;
+  }
+
+  /** Reads bytes `from..to` of a file straight to where they belong. */
+  read(direct: Direct, from: number, to: number): void {
+    direct.into(this.#loader!, from, to);
+  }
+
+  /** Opens what was written. */
+  open({ format, dimension, metric }: Hints): Description {
+    const loader = this.#loader!;
+    // `open_foreign` takes the loader's buffer, whatever comes of it.
+    this.#loader = undefined;
+    const handle = loader.open_foreign({ format, dimension, metric });
+    this.#handle = handle;
+    const description = handle.describe() as Omit<Description, 'bytes' | 'card' | 'simd' | 'textField' | 'hasSparse'>;
+    return { ...description, textField: undefined, hasSparse: false, bytes: this.#fileBytes, card: '', simd: this.#simd };
+  }
+
+  /** Numbers in a query. */
+  get dimension(): number {
+    return this.#handle!.dimension();
+  }
+
+  prepare({ limit, ef, nprobe, searchK, kFactor }: SearchPlan): void {
+    this.#handle!.prepare({ limit, ef, nprobe, searchK, kFactor });
+  }
+
+  search(query: Float32Array): Hit[] {
+    const handle = this.#handle!;
+    new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length).set(query);
+    const found = handle.search();
+    const keys = handle.keys() as Key[];
+    const rows = new Uint32Array(this.#memory.buffer, handle.rows_pointer() >>> 0, found);
+    const distances = new Float32Array(this.#memory.buffer, handle.distances_pointer() >>> 0, found);
+    return keys.map((id, i) => ({ id, distance: distances[i]!, row: rows[i]! }));
+  }
+}

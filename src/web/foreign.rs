@@ -1,0 +1,149 @@
+//! An open file of another library: a query in, hits out, with the library's own ids.
+
+use super::key::from_key;
+use super::thrown;
+use crate::foreign::{Foreign, Hints, Query, SearchParams};
+use crate::segment::Key;
+use crate::words::{AlignedBuffer, Error, Result};
+use serde::{Deserialize, Serialize};
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+#[derive(Deserialize, Default)]
+#[serde(default, rename_all = "camelCase")]
+struct Options {
+    limit: usize,
+    ef: Option<usize>,
+    nprobe: Option<usize>,
+    search_k: Option<usize>,
+    k_factor: Option<f32>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Description<'a> {
+    format: &'a str,
+    count: usize,
+    dimension: usize,
+    metric: &'a str,
+    index_type: &'a str,
+    binary: bool,
+}
+
+/// An open file of another library with the buffers that JavaScript shares: the query is written
+/// into one, rows and distances are read from two others. Pointers stay valid until the next call.
+#[wasm_bindgen]
+pub struct ForeignHandle {
+    index: Foreign,
+    params: SearchParams,
+    /// For an index of bits, a number a byte of them.
+    query: Vec<f32>,
+    bits: Vec<u8>,
+    rows: Vec<u32>,
+    distances: Vec<f32>,
+}
+
+impl ForeignHandle {
+    pub(super) fn open(file: AlignedBuffer, hints: &Hints) -> Result<Self> {
+        let index = Foreign::open(file, hints)?;
+        let numbers = if index.is_binary() { index.dimension().div_ceil(8) } else { index.dimension() };
+        Ok(ForeignHandle {
+            index,
+            params: SearchParams::default(),
+            query: vec![0.0; numbers],
+            bits: Vec::new(),
+            rows: Vec::new(),
+            distances: Vec::new(),
+        })
+    }
+
+    fn run(&mut self) -> Result<()> {
+        let query = if self.index.is_binary() {
+            self.bits.clear();
+            self.bits.extend(self.query.iter().map(|&byte| byte as u8));
+            Query::Bits(&self.bits)
+        } else {
+            Query::Floats(&self.query)
+        };
+        let hits = self.index.search(query, &self.params, None)?;
+        let measure = self.index.measure();
+        self.rows.clear();
+        self.rows.extend(hits.iter().map(|hit| hit.row));
+        self.distances.clear();
+        self.distances.extend(hits.iter().map(|hit| measure.to_public(hit.distance)));
+        Ok(())
+    }
+}
+
+#[wasm_bindgen]
+impl ForeignHandle {
+    /// What the file holds, as a plain object.
+    pub fn describe(&self) -> std::result::Result<JsValue, JsValue> {
+        let description = Description {
+            format: self.index.format().name(),
+            count: self.index.count(),
+            dimension: self.index.dimension(),
+            metric: self.index.measure().name(),
+            index_type: &self.index.index_type(),
+            binary: self.index.is_binary(),
+        };
+        Ok(serde_wasm_bindgen::to_value(&description)?)
+    }
+
+    /// Numbers in a query: a float a dimension, or a byte for eight bits.
+    pub fn dimension(&self) -> usize {
+        self.query.len()
+    }
+
+    /// Where the query is to be written: as many floats as [`Self::dimension`] says.
+    pub fn query_pointer(&self) -> *const f32 {
+        self.query.as_ptr()
+    }
+
+    /// Takes on the options of the searches that follow: `{ limit, ef, nprobe, searchK, kFactor }`.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if they have another shape.
+    pub fn prepare(&mut self, options: JsValue) -> std::result::Result<(), JsValue> {
+        let options: Options = serde_wasm_bindgen::from_value(options)
+            .map_err(|error| thrown(Error::argument(format!("the search options can't be read: {error}"))))?;
+        self.params = SearchParams {
+            limit: options.limit,
+            nprobe: options.nprobe,
+            ef: options.ef,
+            search_k: options.search_k,
+            k_factor: options.k_factor,
+        };
+        Ok(())
+    }
+
+    /// Searches for the query that was written; returns how many rows were found.
+    ///
+    /// # Errors
+    /// Those of [`Foreign::search`].
+    pub fn search(&mut self) -> std::result::Result<usize, JsValue> {
+        self.run().map_err(thrown)?;
+        Ok(self.rows.len())
+    }
+
+    /// Where the rows that were found last are.
+    pub fn rows_pointer(&self) -> *const u32 {
+        self.rows.as_ptr()
+    }
+
+    /// Where their distances are, as the library gives them.
+    pub fn distances_pointer(&self) -> *const f32 {
+        self.distances.as_ptr()
+    }
+
+    /// Their ids: an array of numbers, or BigInts where a number would lose digits.
+    pub fn keys(&self) -> js_sys::Array {
+        self.rows.iter().map(|&row| from_key(Key::Int64(self.index.id(row)))).collect()
+    }
+
+    /// Writes the vector of a row to where queries are written, as near as the index kept it; says
+    /// whether it could.
+    pub fn load_vector(&mut self, row: u32) -> bool {
+        !self.index.is_binary() && (row as usize) < self.index.count() && self.index.vector(row, &mut self.query)
+    }
+}

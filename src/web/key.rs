@@ -1,0 +1,30 @@
+//! Primary keys as JavaScript has them.
+
+use crate::segment::Key;
+#[cfg(not(feature = "web-foreign"))]
+use wasm_bindgen::JsCast;
+use wasm_bindgen::JsValue;
+
+/// Numbers beyond this lose digits as JavaScript numbers and go over as BigInt.
+const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
+
+/// A number, a BigInt or a string.
+pub(super) fn from_key(key: Key) -> JsValue {
+    match key {
+        Key::Int64(n) if n.unsigned_abs() > MAX_SAFE_INTEGER as u64 => js_sys::BigInt::from(n).into(),
+        Key::Int64(n) => JsValue::from_f64(n as f64),
+        Key::VarChar(text) => JsValue::from_str(&text),
+    }
+}
+
+/// The key that a JavaScript value stands for; `None` if no row can have it.
+#[cfg(not(feature = "web-foreign"))]
+pub(super) fn to_key(value: &JsValue) -> Option<Key> {
+    if let Some(text) = value.as_string() {
+        return Some(Key::VarChar(text));
+    }
+    if let Some(n) = value.as_f64() {
+        return (n.fract() == 0.0 && n.abs() <= MAX_SAFE_INTEGER as f64).then_some(Key::Int64(n as i64));
+    }
+    value.dyn_ref::<js_sys::BigInt>().and_then(|n| i64::try_from(n.clone()).ok()).map(Key::Int64)
+}
