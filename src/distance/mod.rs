@@ -12,6 +12,16 @@
 //! | `simd128` | wasm, chosen when the module is built (a module validates whole) |
 //! | `x86`, `neon` | x86-64 with AVX2 (detected once), AArch64 |
 
+/// A kernel for four rows, of one for one row.
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
+macro_rules! one_by_one {
+    ($kernel:ident) => {
+        |a, rows| rows.map(|row| $kernel(a, row))
+    };
+}
+#[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
+use one_by_one;
+
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(test)]
@@ -38,6 +48,10 @@ pub struct Kernels {
     pub dot: fn(&[f32], &[f32]) -> f32,
     /// Squared Euclidean distance.
     pub l2: fn(&[f32], &[f32]) -> f32,
+    /// Inner products with four rows. Rows that are far apart in memory come faster together.
+    pub dot_4: fn(&[f32], [&[f32]; 4]) -> [f32; 4],
+    /// Squared Euclidean distances of four rows.
+    pub l2_4: fn(&[f32], [&[f32]; 4]) -> [f32; 4],
     /// Inner product of a row of 8-bit integers and a query of 16-bit ones. Exact unless it leaves
     /// the range of `i32`, where it wraps; a query is scaled so that it can't.
     pub dot_i8: fn(&[i8], &[i16]) -> i32,
@@ -101,6 +115,18 @@ pub fn dot(a: &[f32], b: &[f32]) -> f32 {
 #[inline]
 pub fn l2(a: &[f32], b: &[f32]) -> f32 {
     (kernels().l2)(a, b)
+}
+
+/// Inner products with four rows, the same as one by one. Panics if the lengths differ.
+#[inline]
+pub fn dot_4(a: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    (kernels().dot_4)(a, rows)
+}
+
+/// Squared Euclidean distances of four rows, the same as one by one. Panics if the lengths differ.
+#[inline]
+pub fn l2_4(a: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    (kernels().l2_4)(a, rows)
 }
 
 /// Inner product of 8-bit integers with 16-bit ones, by the fastest kernel. Panics if the lengths

@@ -4,7 +4,17 @@ use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, Look
 use super::{Kernels, check_tile};
 use core::arch::aarch64::*;
 
-pub static KERNELS: Kernels = Kernels { name: "neon", dot, l2, dot_i8, tile, scan, scan_two };
+pub static KERNELS: Kernels = Kernels {
+    name: "neon",
+    dot,
+    l2,
+    dot_4: super::one_by_one!(dot),
+    l2_4: super::one_by_one!(l2),
+    dot_i8,
+    tile,
+    scan,
+    scan_two,
+};
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;

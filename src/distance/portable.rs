@@ -5,7 +5,17 @@
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, one_by_one};
 use super::{Kernels, check_tile};
 
-pub static KERNELS: Kernels = Kernels { name: "portable", dot, l2, dot_i8, tile, scan, scan_two };
+pub static KERNELS: Kernels = Kernels {
+    name: "portable",
+    dot,
+    l2,
+    dot_4: super::one_by_one!(dot),
+    l2_4: super::one_by_one!(l2),
+    dot_i8,
+    tile,
+    scan,
+    scan_two,
+};
 
 pub(super) const LANES: usize = 16;
 

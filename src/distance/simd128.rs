@@ -7,8 +7,9 @@
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables};
 use super::{Kernels, check_tile};
 use core::arch::wasm32::*;
+use core::ops::Range;
 
-pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_i8, tile, scan, scan_two };
+pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_4, l2_4, dot_i8, tile, scan, scan_two };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -27,22 +28,68 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 fn l2(a: &[f32], b: &[f32]) -> f32 {
-    in_lanes(a, b, |x, y| {
-        let difference = f32x4_sub(x, y);
-        f32x4_mul(difference, difference)
-    })
+    in_lanes(a, b, squared_difference)
 }
+
+fn dot_4(a: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    in_lanes_4(a, rows, |x, y| f32x4_mul(x, y))
+}
+
+fn l2_4(a: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
+    in_lanes_4(a, rows, squared_difference)
+}
+
+#[inline(always)]
+fn squared_difference(x: v128, y: v128) -> v128 {
+    let difference = f32x4_sub(x, y);
+    f32x4_mul(difference, difference)
+}
+
+type Lanes = [v128; LANES / 4];
 
 #[inline(always)]
 fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(v128, v128) -> v128) -> f32 {
     assert_eq!(a.len(), b.len());
     let mut lanes = [f32x4_splat(0.0); LANES / 4];
     let whole = a.len() / LANES * LANES;
-    for at in (0..whole).step_by(LANES) {
-        for (i, lane) in lanes.iter_mut().enumerate() {
+    add_terms(&mut lanes, a, b, 0..whole, &term);
+    sum_lanes(lanes, a, b, whole, &term)
+}
+
+/// Several rows a stretch at a time: while the processor waits for one row's memory, it is asked for
+/// the others' already. Each row is summed as it is alone.
+#[inline(always)]
+fn in_lanes_4(a: &[f32], rows: [&[f32]; 4], term: impl Fn(v128, v128) -> v128) -> [f32; 4] {
+    const STRETCH: usize = 4 * LANES;
+    assert!(rows.iter().all(|row| row.len() == a.len()));
+    let mut lanes = [[f32x4_splat(0.0); LANES / 4]; 4];
+    let whole = a.len() / LANES * LANES;
+    for start in (0..whole).step_by(STRETCH) {
+        for (lanes, row) in lanes.iter_mut().zip(rows) {
+            add_terms(lanes, a, row, start..whole.min(start + STRETCH), &term);
+        }
+    }
+    let mut sums = [0.0; 4];
+    for ((sum, lanes), row) in sums.iter_mut().zip(lanes).zip(rows) {
+        *sum = sum_lanes(lanes, a, row, whole, &term);
+    }
+    sums
+}
+
+#[inline(always)]
+fn add_terms(lanes: &mut Lanes, a: &[f32], b: &[f32], range: Range<usize>, term: &impl Fn(v128, v128) -> v128) {
+    let mut sums = *lanes;
+    for at in range.step_by(LANES) {
+        for (i, lane) in sums.iter_mut().enumerate() {
             *lane = f32x4_add(*lane, term(load(a, at + 4 * i), load(b, at + 4 * i)));
         }
     }
+    *lanes = sums;
+}
+
+/// The sum of lanes that have the first `whole` terms, with those after.
+#[inline(always)]
+fn sum_lanes(mut lanes: Lanes, a: &[f32], b: &[f32], whole: usize, term: &impl Fn(v128, v128) -> v128) -> f32 {
     if whole < a.len() {
         // Zeros after the end leave a sum as it is: +0 added to a lane that began as +0.
         let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [0.0f32; LANES]);

@@ -69,6 +69,11 @@ fn float_kernels_agree_bit_for_bit() {
                 let (dot, l2) = ((portable::KERNELS.dot)(a, b), (portable::KERNELS.l2)(a, b));
                 assert_eq!((k.dot)(a, b).to_bits(), dot.to_bits(), "{} dot of {len} {what}", k.name);
                 assert_eq!((k.l2)(a, b).to_bits(), l2.to_bits(), "{} l2 of {len} {what}", k.name);
+                let rows = [&b[..], &a[..], &b[..], &b[..]];
+                let (dots, l2s) = (rows.map(|row| (k.dot)(a, row)), rows.map(|row| (k.l2)(a, row)));
+                let bits = |four: [f32; 4]| four.map(f32::to_bits);
+                assert_eq!(bits((k.dot_4)(a, rows)), bits(dots), "{} dot_4 of {len} {what}", k.name);
+                assert_eq!(bits((k.l2_4)(a, rows)), bits(l2s), "{} l2_4 of {len} {what}", k.name);
             }
         }
     }

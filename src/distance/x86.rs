@@ -5,7 +5,17 @@ use super::{Kernels, TILE_STEP, check_tile};
 use core::arch::x86_64::*;
 use std::sync::OnceLock;
 
-static AVX2: Kernels = Kernels { name: "avx2", dot, l2, dot_i8, tile, scan, scan_two };
+static AVX2: Kernels = Kernels {
+    name: "avx2",
+    dot,
+    l2,
+    dot_4: super::one_by_one!(dot),
+    l2_4: super::one_by_one!(l2),
+    dot_i8,
+    tile,
+    scan,
+    scan_two,
+};
 
 /// The AVX2 kernels, if this machine has it. The only way to reach them.
 #[inline]

@@ -22,7 +22,7 @@ use super::library::{Library, checked_ef};
 use super::reader::i64_at;
 use super::{Hints, Measure, Query, SearchParams, Space};
 use crate::distance;
-use crate::index::hnsw::{Goal, Links, WalkScratch, walk};
+use crate::index::hnsw::{Distances, Goal, Links, WalkScratch, walk};
 use crate::words::bytes::cast;
 use crate::words::{AlignedBuffer, Bitmap, Blob, Cursor, Error, Hit, Result};
 use std::borrow::Cow;
@@ -155,18 +155,17 @@ impl Hnswlib {
     }
 
     fn nearest(&self, query: &[f32], ef: usize, allow: Option<&Bitmap>, scratch: &mut WalkScratch) {
-        let floats: &[f32] = self.records();
-        let (stride, first) = (self.head.record / 4, self.head.vector / 4);
-        let row = |row: u32| {
-            let at = row as usize * stride + first;
-            &floats[at..at + self.dimension]
+        let stride = self.head.record / 4;
+        let rows = Rows {
+            floats: self.records(),
+            stride,
+            first: self.head.vector / 4,
+            query,
+            products: self.space != Space::L2,
         };
         let goal = Goal { ef, allow, hidden: None, budget: usize::MAX };
         let graph = Graph { index: self, words: self.records(), stride };
-        match self.space {
-            Space::L2 => walk(&graph, self.head.count, &goal, |r| distance::l2(query, row(r)), scratch),
-            _ => walk(&graph, self.head.count, &goal, |r| 1.0 - distance::dot(query, row(r)), scratch),
-        };
+        walk(&graph, self.head.count, &goal, &rows, scratch);
     }
 }
 
@@ -259,6 +258,44 @@ fn missing_metric(file: &[u8], head: &Head, dimension: usize) -> Error {
          L2, IP or COSINE{guess}",
         head.count
     ))
+}
+
+/// The vectors in their records, compared with a query.
+struct Rows<'a> {
+    floats: &'a [f32],
+    stride: usize,
+    first: usize,
+    query: &'a [f32],
+    /// By one minus the product, rather than by squared distance.
+    products: bool,
+}
+
+impl Rows<'_> {
+    #[inline]
+    fn row(&self, row: u32) -> &[f32] {
+        let at = row as usize * self.stride + self.first;
+        &self.floats[at..at + self.query.len()]
+    }
+}
+
+impl Distances for Rows<'_> {
+    #[inline]
+    fn one(&self, row: u32) -> f32 {
+        let row = self.row(row);
+        if self.products { 1.0 - distance::dot(self.query, row) } else { distance::l2(self.query, row) }
+    }
+
+    fn all(&self, rows: &[u32], out: &mut Vec<f32>) {
+        let (fours, rest) = rows.as_chunks::<4>();
+        for four in fours {
+            let rows = four.map(|row| self.row(row));
+            out.extend(match self.products {
+                true => distance::dot_4(self.query, rows).map(|product| 1.0 - product),
+                false => distance::l2_4(self.query, rows),
+            });
+        }
+        out.extend(rest.iter().map(|&row| self.one(row)));
+    }
 }
 
 /// The links, for the walk.

@@ -11,7 +11,7 @@ mod graph;
 mod tests;
 mod walk;
 
-pub(crate) use walk::{Goal, Links, WalkScratch, walk};
+pub(crate) use walk::{Distances, Goal, Links, WalkScratch, walk};
 
 use super::Scratch;
 use super::params::{BuildParams, Progress, SearchParams};
@@ -145,11 +145,11 @@ impl Hnsw {
         let arrived = match self.rows.bytes() {
             Some(bytes) => {
                 let distance = |row: u32| bytes.distance(query.bytes(), row as usize);
-                walk(&self.graph, self.shape.count, goal, distance, memory)
+                walk(&self.graph, self.shape.count, goal, &distance, memory)
             }
             None => {
                 let distance = |row: u32| self.rows.distance(query, row as usize).unwrap_or(f32::INFINITY);
-                walk(&self.graph, self.shape.count, goal, distance, memory)
+                walk(&self.graph, self.shape.count, goal, &distance, memory)
             }
         };
         memory.hits.clear();

@@ -14,12 +14,31 @@ pub(crate) trait Links {
     fn each(&self, layer: usize, row: u32, visit: impl FnMut(u32));
 }
 
+/// Distances from what is searched for.
+pub(crate) trait Distances {
+    /// That of one row.
+    fn one(&self, row: u32) -> f32;
+
+    /// Those of several, which may be faster together, at the end of `out`.
+    fn all(&self, rows: &[u32], out: &mut Vec<f32>) {
+        out.extend(rows.iter().map(|&row| self.one(row)));
+    }
+}
+
+impl<F: Fn(u32) -> f32> Distances for F {
+    #[inline]
+    fn one(&self, row: u32) -> f32 {
+        self(row)
+    }
+}
+
 /// Memory of a walk.
 #[derive(Debug, Clone)]
 pub(crate) struct WalkScratch {
     visited: Visited,
     candidates: BinaryHeap<Reverse<Near>>,
     fresh: Vec<u32>,
+    distances: Vec<f32>,
     /// The best allowed rows found.
     pub(crate) found: TopK,
     pub(super) hits: Vec<Hit>,
@@ -31,6 +50,7 @@ impl Default for WalkScratch {
             visited: Visited::default(),
             candidates: BinaryHeap::new(),
             fresh: Vec::new(),
+            distances: Vec::new(),
             found: TopK::new(0, 0),
             hits: Vec::new(),
         }
@@ -54,10 +74,10 @@ pub(crate) fn walk(
     graph: &impl Links,
     count: usize,
     goal: &Goal<'_>,
-    distance: impl Fn(u32) -> f32,
+    distances: &impl Distances,
     scratch: &mut WalkScratch,
 ) -> bool {
-    let WalkScratch { visited, candidates, fresh, found, .. } = scratch;
+    let WalkScratch { visited, candidates, fresh, distances: near, found, .. } = scratch;
     visited.forget(count);
     if let Some(hidden) = goal.hidden {
         visited.insert(hidden);
@@ -67,9 +87,9 @@ pub(crate) fn walk(
     let Some((entry, top)) = graph.entry() else { return true };
     let mut spent = 1;
     let mut nearest =
-        Hit { row: entry, distance: if goal.hidden == Some(entry) { f32::INFINITY } else { distance(entry) } };
+        Hit { row: entry, distance: if goal.hidden == Some(entry) { f32::INFINITY } else { distances.one(entry) } };
     for layer in (1..=top).rev() {
-        nearest = descend(graph, layer, count, nearest, goal.hidden, &distance, &mut spent);
+        nearest = descend(graph, layer, count, nearest, goal.hidden, distances, &mut spent);
     }
 
     let allowed = |row: u32| goal.allow.is_none_or(|allow| allow.contains(row as usize));
@@ -94,8 +114,10 @@ pub(crate) fn walk(
             }
         });
         spent += fresh.len();
-        for &row in fresh.iter() {
-            let hit = Hit { row, distance: distance(row) };
+        near.clear();
+        distances.all(fresh, near);
+        for (&row, &distance) in fresh.iter().zip(near.iter()) {
+            let hit = Hit { row, distance };
             if hit.distance < found.threshold() {
                 candidates.push(Reverse(Near(hit)));
                 if allowed(row) {
@@ -115,7 +137,7 @@ fn descend(
     count: usize,
     mut nearest: Hit,
     hidden: Option<u32>,
-    distance: impl Fn(u32) -> f32,
+    distances: &impl Distances,
     spent: &mut usize,
 ) -> Hit {
     loop {
@@ -125,7 +147,7 @@ fn descend(
                 return;
             }
             *spent += 1;
-            let hit = Hit { row, distance: distance(row) };
+            let hit = Hit { row, distance: distances.one(row) };
             if hit.distance < nearest.distance {
                 nearest = hit;
             }
