@@ -3,7 +3,7 @@
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::vectors::{self, Vectors};
+use crate::vectors::{self, Shape, Vectors};
 use crate::{load, queries};
 use elanus::distance;
 use elanus::filter;
@@ -317,7 +317,7 @@ fn nearest(
 /// The original vectors, of length 1 for COSINE.
 fn read_originals(path: &std::path::Path, sealed: &Sealed, progress: Progress) -> Result<Vectors> {
     let header = sealed.header();
-    let mut vectors = vectors::read(path, Some(header.dimension as usize), progress)?;
+    let mut vectors = vectors::read(path, Shape { dimension: Some(header.dimension as usize), array: None }, progress)?;
     if vectors.rows() != header.count as usize {
         return Err(Failure::input(format!(
             "{}: {} vectors, but the index holds {}; give the ones that it was built from",

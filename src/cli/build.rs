@@ -4,7 +4,7 @@ use crate::failure::{Failure, Result};
 use crate::metadata::{self, Metadata, Wishes};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::vectors::Vectors;
+use crate::vectors::{Shape, Vectors};
 use crate::{card, sparse, vectors};
 use elanus::filter::FieldType;
 use elanus::index::sparse::{Bm25Params, SparseBuilder, TextBuilder};
@@ -26,6 +26,7 @@ Examples:
   elanus build vectors.npy --metadata rows.jsonl --id-field id --card card.json -o words.elanus
   elanus build base.fvecs --metric L2 --index-type HNSW --rerank f32 -o base.elanus
   elanus build vectors.npy --index-type AUTOINDEX --max-bytes-per-vector 500 -o words.elanus
+  elanus build rows.jsonl --array embedding -o rows.elanus
   elanus build vectors.npy --metadata rows.jsonl --text-field title -o hybrid.elanus
   elanus build --metadata rows.jsonl --text-field title -o text.elanus
   elanus build --sparse splade.jsonl -o sparse.elanus
@@ -44,9 +45,15 @@ The same input, options and seed give the same file, byte for byte, on any 64-bi
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Vectors: .npy (16, 32 or 64-bit floats), .fvecs, .f32 or .bin (raw 32-bit floats), .f16.
+    /// Vectors: .npy or .npz (floats, or integers of up to 32 bits), .fvecs, .bvecs, .ivecs, .safetensors,
+    /// .jsonl (a list a line, or an object with a field that is one), .csv or .tsv, .f32 or .bin (raw
+    /// 32-bit floats), .f16.
     #[arg(required_unless_present_any = ["sparse", "text_field"])]
     vectors: Option<PathBuf>,
+
+    /// Which array, tensor or field has the vectors, where the file has several: .npz, .safetensors, .jsonl.
+    #[arg(long)]
+    array: Option<String>,
 
     /// Where the index file goes. It appears when it is whole, and replaces one that is there.
     #[arg(long, short)]
@@ -209,7 +216,8 @@ fn parse_field(text: &str) -> std::result::Result<Option<(String, FieldType)>, E
 pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let started = Instant::now();
     refuse_own_input(args)?;
-    let mut vectors = args.vectors.as_ref().map(|path| vectors::read(path, args.dimension, progress)).transpose()?;
+    let shape = Shape { dimension: args.dimension, array: args.array.as_deref() };
+    let mut vectors = args.vectors.as_ref().map(|path| vectors::read(path, shape, progress)).transpose()?;
     let sparse = args.sparse.as_ref().map(|path| sparse::read(path, progress)).transpose()?;
     let (index_type, precisions, reason) = match &vectors {
         Some(vectors) => decide(args, vectors)?,

@@ -2,7 +2,7 @@
 
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
-use crate::vectors;
+use crate::vectors::{self, Shape};
 use serde::Deserialize;
 use std::io::Read;
 use std::path::Path;
@@ -36,8 +36,8 @@ pub fn read(source: &str, dimension: usize, progress: Progress) -> Result<Vec<Ve
             vectors::ENDINGS
         )));
     }
-    let raw = !path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npy") || e.eq_ignore_ascii_case("fvecs"));
-    let read = vectors::read_queries(path, raw.then_some(dimension), progress)?;
+    let raw = path.extension().is_some_and(|e| ["f32", "bin", "f16"].iter().any(|raw| e.eq_ignore_ascii_case(raw)));
+    let read = vectors::read_queries(path, Shape { dimension: raw.then_some(dimension), array: None }, progress)?;
     Ok(read.data.chunks_exact(read.dimension).map(<[f32]>::to_vec).collect())
 }
 

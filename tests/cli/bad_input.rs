@@ -37,10 +37,10 @@ fn vectors_that_are_wrong_are_refused() {
             &["row 1 has 3 dimensions, but row 0 has 2", "ragged"],
         ),
         ("cut.fvecs", fvecs(&[&GOOD[..2], &GOOD[..2]])[..20].to_vec(), &["row 1 is cut off", "truncated"]),
-        ("odd.fvecs", b"hello world".to_vec(), &["no .fvecs file"]),
+        ("odd.fvecs", b"hello world".to_vec(), &["no such file"]),
         ("tiny.fvecs", vec![1, 0], &["2 bytes", "truncated"]),
         ("empty.fvecs", vec![], &["no vectors"]),
-        ("vectors.csv", b"1,2\n".to_vec(), &["ending", ".npy", ".fvecs"]),
+        ("vectors.txt", b"1,2\n".to_vec(), &["ending", ".npy", ".fvecs"]),
         ("vectors", good.clone(), &["ending"]),
     ];
     for (name, bytes, parts) in files {
