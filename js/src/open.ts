@@ -27,10 +27,10 @@ export interface OpenOptions {
   /** The model that queries will be embedded with, or the embedder itself; a file of another one is refused. */
   model?: ModelSource;
   /**
-   * Files of other libraries: whose file it is, `'Faiss'`, `'hnswlib'` or `'Annoy'`, where the content doesn't show it. Annoy's
-   * never does.
+   * Files of other libraries: whose file it is, `'Faiss'`, `'hnswlib'`, `'Annoy'` or `'usearch'`, where the content doesn't
+   * show it. Annoy's never does.
    */
-  format?: 'Faiss' | 'hnswlib' | 'Annoy';
+  format?: 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch';
   /** Files of other libraries: numbers (or bits) in a vector. Needed for Annoy. */
   dimension?: number;
   /**
@@ -57,9 +57,9 @@ const OPEN_OPTIONS = [
 export type IndexSource = string | URL | Blob | FileSystemFileHandle | ArrayBuffer | ArrayBufferView;
 
 /**
- * Opens an index file, or one of another library, which is recognised by its content: Faiss, hnswlib, Annoy. From such a
- * file `search` answers as the library does, with its ids and its distances; filters, fields, iterators and `get` are for
- * `.elanus` files.
+ * Opens an index file, or one of another library (Faiss, hnswlib, Annoy, usearch), which is recognised by its content.
+ * From such a file `search` answers as the library does, with its ids and its distances; filters, fields, iterators and
+ * `get` are for `.elanus` files.
  *
  * The file is streamed into WebAssembly memory of its own, without a second copy beside it, and stays there until
  * `close()`. A buffer that is given as the source is copied and stays usable.

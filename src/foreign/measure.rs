@@ -33,6 +33,10 @@ pub enum Measure {
     IpDistance,
     /// One minus the cosine; the smaller is nearer.
     CosineDistance,
+    /// One minus `Σ min(a, b) / Σ max(a, b)`: of sets, one minus the share that both have.
+    JaccardDistance,
+    /// One minus `2 · Σ min(a, b) / Σ (a + b)`.
+    SorensenDistance,
     /// Euclidean distance, the root of [`Measure::L2`].
     Euclidean,
     /// The distance of the two vectors brought to length 1: the root of 2 − 2 · cosine.
@@ -57,6 +61,8 @@ impl Measure {
             Measure::Hamming => "HAMMING",
             Measure::IpDistance => "IP_DISTANCE",
             Measure::CosineDistance => "COSINE_DISTANCE",
+            Measure::JaccardDistance => "JACCARD_DISTANCE",
+            Measure::SorensenDistance => "SORENSEN_DISTANCE",
             Measure::Euclidean => "EUCLIDEAN",
             Measure::Angular => "ANGULAR",
         }
@@ -101,15 +107,23 @@ impl Measure {
                 let part = |x: f32, m: f32| -x * (m / x).ln();
                 0.5 * pairs().map(|(a, b)| part(a, 0.5 * (a + b)) + part(b, 0.5 * (a + b))).sum::<f32>()
             }
-            Measure::Jaccard => {
-                let (least, most) = pairs().fold((0.0, 0.0), |(l, m), (a, b)| (l + a.min(b), m + a.max(b)));
-                -(least / most)
+            Measure::Jaccard => -shared(a, b),
+            Measure::JaccardDistance => 1.0 - shared(a, b),
+            Measure::SorensenDistance => {
+                let (least, all) = pairs().fold((0.0, 0.0), |(l, s), (a, b)| (l + a.min(b), s + a + b));
+                1.0 - 2.0 * least / all
             }
             Measure::NanEuclidean => nan_euclidean(a, b),
             Measure::Gower => gower(a, b),
             Measure::Hamming => pairs().filter(|(a, b)| a != b).count() as f32,
         }
     }
+}
+
+/// The share of what either has that both have.
+fn shared(a: &[f32], b: &[f32]) -> f32 {
+    let (least, most) = a.iter().zip(b).fold((0.0, 0.0), |(l, m), (&a, &b)| (l + a.min(b), m + a.max(b)));
+    least / most
 }
 
 /// 0 if one of the vectors is zero.

@@ -8,11 +8,13 @@
 
 mod annoy;
 mod faiss;
+mod half;
 mod hints;
 mod hnswlib;
 mod library;
 mod measure;
 mod reader;
+mod usearch;
 
 pub use hints::{Hints, Space};
 pub use measure::Measure;
@@ -30,11 +32,13 @@ pub enum Format {
     Hnswlib,
     /// Annoy, `save`.
     Annoy,
+    /// usearch, `save`.
+    Usearch,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 3] = [Format::Faiss, Format::Hnswlib, Format::Annoy];
+    pub const ALL: [Format; 4] = [Format::Faiss, Format::Hnswlib, Format::Annoy, Format::Usearch];
 
     /// The library's name.
     pub const fn name(self) -> &'static str {
@@ -42,6 +46,7 @@ impl Format {
             Format::Faiss => "Faiss",
             Format::Hnswlib => "hnswlib",
             Format::Annoy => "Annoy",
+            Format::Usearch => "usearch",
         }
     }
 
@@ -63,6 +68,8 @@ pub fn sniff(file: &[u8]) -> Option<Format> {
         Some(Format::Faiss)
     } else if hnswlib::may_be(file, Some(file.len() as u64)) {
         Some(Format::Hnswlib)
+    } else if usearch::is_usearch(file) {
+        Some(Format::Usearch)
     } else {
         None
     }
@@ -72,7 +79,10 @@ pub fn sniff(file: &[u8]) -> Option<Format> {
 /// [`Foreign::open`] reads; it will look at all of it.
 pub fn may_be(start: &[u8], length: Option<u64>, hints: &Hints) -> bool {
     let own = start.starts_with(&MAGIC);
-    !own && (hints.format.is_some() || faiss::is_faiss(start) || hnswlib::may_be(start, length))
+    !own && (hints.format.is_some()
+        || faiss::is_faiss(start)
+        || hnswlib::may_be(start, length)
+        || usearch::may_be(start, length))
 }
 
 /// How a search is to be done. What is `None` is taken from the file, or is the library's default.
@@ -169,6 +179,7 @@ impl Foreign {
             Format::Faiss => Box::new(faiss::Faiss::open(file)?),
             Format::Hnswlib => Box::new(hnswlib::Hnswlib::open(file, hints)?),
             Format::Annoy => Box::new(annoy::Annoy::open(file, hints)?),
+            Format::Usearch => Box::new(usearch::Usearch::open(file, hints)?),
         };
         hints.check_dimension(index.dimension())?;
         Ok(Foreign { format, index })

@@ -13,6 +13,7 @@
 use super::codec::{Codec, Scanner};
 use crate::distance;
 use crate::foreign::Measure;
+use crate::foreign::half::from_half;
 use crate::foreign::reader::{Reader, Span};
 use crate::words::{Code, Error, Result};
 
@@ -138,17 +139,6 @@ fn u16s(code: &[u8]) -> impl Iterator<Item = u16> + '_ {
     code.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
 }
 
-/// A half-precision float; exact, but for NaN's payload.
-fn from_half(bits: u16) -> f32 {
-    let (sign, exponent, fraction) = (u32::from(bits) >> 15, u32::from(bits) >> 10 & 31, u32::from(bits) & 1023);
-    let magnitude = match exponent {
-        0 => fraction as f32 * 2f32.powi(-24),
-        31 => f32::from_bits(0x7F80_0000 | fraction << 13),
-        _ => f32::from_bits((exponent + 112) << 23 | fraction << 13),
-    };
-    f32::from_bits(magnitude.to_bits() | sign << 31)
-}
-
 impl Codec for ScalarQuantizer {
     fn describe(&self) -> String {
         self.name.into()
@@ -255,14 +245,6 @@ impl Scanner for Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn halves_are_what_the_half_crate_says() {
-        for bits in 0..=u16::MAX {
-            let (ours, theirs) = (from_half(bits), half::f16::from_bits(bits).to_f32());
-            assert!(ours.to_bits() == theirs.to_bits() || ours.is_nan() && theirs.is_nan(), "{bits:#x}");
-        }
-    }
 
     #[test]
     fn bits_follow_each_other() {
