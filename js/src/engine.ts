@@ -192,12 +192,14 @@ export type Metric = 'L2' | 'IP' | 'COSINE' | 'BM25';
 
 /**
  * How nearness is measured in a file of another library, whose own distances are returned. `IP_DISTANCE` and
- * `COSINE_DISTANCE` are 1 − product and 1 − cosine, `JACCARD_DISTANCE` 1 − the share that both have, `EUCLIDEAN` is the root of `L2`, `ANGULAR` of 2 − 2 · cosine. Larger is
- * nearer for `IP`, `COSINE` and `JACCARD`, smaller for all others.
+ * `COSINE_DISTANCE` are 1 − product and 1 − cosine, `NEGATIVE_IP` is the product with its sign changed, `JACCARD_DISTANCE`
+ * 1 − the share that both have, `EUCLIDEAN` the root of `L2`, `ANGULAR` that of 2 − 2 · cosine. Larger is nearer for `IP`,
+ * `COSINE` and `JACCARD`, smaller for all others.
  */
 export type ForeignMetric =
   | 'L2' | 'IP' | 'L1' | 'LINF' | 'LP' | 'CANBERRA' | 'BRAY_CURTIS' | 'JENSEN_SHANNON' | 'JACCARD' | 'NAN_EUCLIDEAN' | 'GOWER'
-  | 'HAMMING' | 'IP_DISTANCE' | 'COSINE_DISTANCE' | 'JACCARD_DISTANCE' | 'SORENSEN_DISTANCE' | 'EUCLIDEAN' | 'ANGULAR';
+  | 'HAMMING' | 'IP_DISTANCE' | 'NEGATIVE_IP' | 'COSINE_DISTANCE' | 'JACCARD_DISTANCE' | 'SORENSEN_DISTANCE' | 'EUCLIDEAN'
+  | 'ANGULAR';
 
 /** What a file of another library doesn't say of itself, and where the module that reads such files is. */
 export interface Hints {
@@ -210,7 +212,7 @@ export interface Hints {
 /** What a file says of itself, as the core reads it. */
 export interface Description {
   /** `elanus`, or the library whose file it is. */
-  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch';
+  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB';
   /** Whether vectors are of bits; a query then is their bytes. */
   readonly binary: boolean;
   readonly count: number;

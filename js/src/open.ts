@@ -27,15 +27,15 @@ export interface OpenOptions {
   /** The model that queries will be embedded with, or the embedder itself; a file of another one is refused. */
   model?: ModelSource;
   /**
-   * Files of other libraries: whose file it is, `'Faiss'`, `'hnswlib'`, `'Annoy'` or `'usearch'`, where the content doesn't
-   * show it. Annoy's never does.
+   * Files of other libraries: whose file it is, `'Faiss'`, `'hnswlib'`, `'Annoy'`, `'usearch'` or `'NMSLIB'`, where the
+   * content doesn't show it. Annoy's never does.
    */
-  format?: 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch';
+  format?: 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB';
   /** Files of other libraries: numbers (or bits) in a vector. Needed for Annoy. */
   dimension?: number;
   /**
-   * Files of other libraries: how nearness is measured. Needed for hnswlib and Annoy, whose own words (`'angular'`) are
-   * understood, too.
+   * Files of other libraries: how nearness is measured. Needed for hnswlib, Annoy and graphs of NMSLIB that
+   * aren't optimised. The libraries' own words (`'angular'`) are understood, too.
    */
   metric?: 'L2' | 'IP' | 'COSINE' | 'L1' | 'HAMMING' | (string & {});
   /** Where the WebAssembly module comes from, as in {@link init}; looked at only if none is loaded yet. */
@@ -57,9 +57,9 @@ const OPEN_OPTIONS = [
 export type IndexSource = string | URL | Blob | FileSystemFileHandle | ArrayBuffer | ArrayBufferView;
 
 /**
- * Opens an index file, or one of another library (Faiss, hnswlib, Annoy, usearch), which is recognised by its content.
- * From such a file `search` answers as the library does, with its ids and its distances; filters, fields, iterators and
- * `get` are for `.elanus` files.
+ * Opens an index file, or one of another library (Faiss, hnswlib, Annoy, usearch, NMSLIB), which is recognised by its
+ * content. From such a file `search` answers as the library does, with its ids and its distances; filters, fields,
+ * iterators and `get` are for `.elanus` files.
  *
  * The file is streamed into WebAssembly memory of its own, without a second copy beside it, and stays there until
  * `close()`. A buffer that is given as the source is copied and stays usable.

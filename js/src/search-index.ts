@@ -23,7 +23,7 @@ export class Index {
   /** Its name in Milvus, such as `SCAN_RABITQ` or `HNSW`; of another library's file, what that library calls it. */
   readonly indexType: Description['indexType'];
   /** `elanus`, or the library whose file it is. */
-  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch';
+  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB';
   /** Whether vectors are of bits: a query then is their bytes, the lowest bit of the first byte first. */
   readonly binary: boolean;
   /** The lists that the rows of an IVF index lie in. */

@@ -4,12 +4,15 @@ use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::{load, queries};
-use elanus::foreign::{Foreign, Format, Hints, Query, SearchParams, Space};
+use elanus::foreign::{self, Foreign, Format, Hints, Query, SearchParams, Space};
 use elanus::format::MAGIC;
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// So much of a file shows what it is.
+const START: u64 = 64;
 
 /// What a file of another library doesn't say of itself.
 #[derive(Debug, clap::Args)]
@@ -23,7 +26,7 @@ pub struct Told {
     #[arg(long)]
     dimension: Option<usize>,
 
-    /// How nearness is measured, where the file doesn't say (hnswlib, Annoy): L2, IP, COSINE, L1 or
+    /// How nearness is measured, where the file doesn't say (hnswlib, Annoy, NMSLIB): L2, IP, COSINE, L1 or
     /// HAMMING, or the library's own word, such as angular.
     #[arg(long, value_parser = Space::parse)]
     metric: Option<Space>,
@@ -39,9 +42,11 @@ impl Told {
 pub fn open(path: &Path, told: &Told, progress: Progress) -> Result<Option<Foreign>> {
     let io = |e: std::io::Error| Failure::io("read", path, &e);
     let mut start = Vec::new();
-    File::open(path).map_err(io)?.take(MAGIC.len() as u64).read_to_end(&mut start).map_err(io)?;
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    file.take(START).read_to_end(&mut start).map_err(io)?;
     let hints = told.hints();
-    if MAGIC.starts_with(&start) {
+    if MAGIC.starts_with(&start[..start.len().min(MAGIC.len())]) {
         return match hints == Hints::default() {
             true => Ok(None),
             false => Err(Failure::usage(format!(
@@ -52,7 +57,15 @@ pub fn open(path: &Path, told: &Told, progress: Progress) -> Result<Option<Forei
         };
     }
     let named = |e| Failure::from(e).at(path.display());
-    Foreign::open(load::read(path, progress)?, &hints).map(Some).map_err(named)
+    let mut data = path.as_os_str().to_owned();
+    data.push(".dat");
+    let data = PathBuf::from(data);
+    let parts = [path, &data];
+    let beside = hints.format.is_none_or(|format| format == Format::Nmslib)
+        && foreign::takes_data(&start, length)
+        && data.is_file();
+    let bytes = load::read_all(if beside { &parts } else { &parts[..1] }, progress)?;
+    Foreign::open(bytes, &hints).map(Some).map_err(named)
 }
 
 /// Answers the queries of `source`, a line a hit or a line a query.

@@ -28,7 +28,7 @@ Examples:
 With --json there is one line a query: {\"query\":0,\"hits\":[{\"id\":…,\"distance\":…,\"row\":…,\"fields\":{…}}]}.
 COSINE, IP and BM25: the larger the distance, the nearer. L2: squared, the smaller the nearer. Of several
 queries of one kind each (vector, sparse, text) the fused score: the larger the better.
-A file of another library (Faiss, hnswlib, Annoy, usearch) is answered from as that library answers, with its ids and distances.";
+A file of another library (Faiss, hnswlib, Annoy, usearch, NMSLIB) is answered from as that library answers, with its ids and distances.";
 
 /// Search an index file.
 #[derive(Debug, clap::Args)]

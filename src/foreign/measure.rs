@@ -31,6 +31,8 @@ pub enum Measure {
     Hamming,
     /// One minus the inner product; the smaller is nearer.
     IpDistance,
+    /// The inner product with its sign changed; the smaller is nearer.
+    NegativeIp,
     /// One minus the cosine; the smaller is nearer.
     CosineDistance,
     /// One minus `Σ min(a, b) / Σ max(a, b)`: of sets, one minus the share that both have.
@@ -60,6 +62,7 @@ impl Measure {
             Measure::Gower => "GOWER",
             Measure::Hamming => "HAMMING",
             Measure::IpDistance => "IP_DISTANCE",
+            Measure::NegativeIp => "NEGATIVE_IP",
             Measure::CosineDistance => "COSINE_DISTANCE",
             Measure::JaccardDistance => "JACCARD_DISTANCE",
             Measure::SorensenDistance => "SORENSEN_DISTANCE",
@@ -90,7 +93,7 @@ impl Measure {
         let pairs = || a.iter().zip(b).map(|(&a, &b)| (a, b));
         match self {
             Measure::L2 | Measure::Euclidean => distance::l2(a, b),
-            Measure::Ip => -distance::dot(a, b),
+            Measure::Ip | Measure::NegativeIp => -distance::dot(a, b),
             Measure::IpDistance => 1.0 - distance::dot(a, b),
             Measure::CosineDistance => 1.0 - cosine(a, b),
             Measure::Angular => 2.0 - 2.0 * cosine(a, b),

@@ -13,7 +13,9 @@ mod hints;
 mod hnswlib;
 mod library;
 mod measure;
+mod nmslib;
 mod reader;
+mod records;
 mod usearch;
 
 pub use hints::{Hints, Space};
@@ -34,11 +36,13 @@ pub enum Format {
     Annoy,
     /// usearch, `save`.
     Usearch,
+    /// NMSLIB, `saveIndex` of the method `hnsw`.
+    Nmslib,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 4] = [Format::Faiss, Format::Hnswlib, Format::Annoy, Format::Usearch];
+    pub const ALL: [Format; 5] = [Format::Faiss, Format::Hnswlib, Format::Annoy, Format::Usearch, Format::Nmslib];
 
     /// The library's name.
     pub const fn name(self) -> &'static str {
@@ -47,6 +51,7 @@ impl Format {
             Format::Hnswlib => "hnswlib",
             Format::Annoy => "Annoy",
             Format::Usearch => "usearch",
+            Format::Nmslib => "NMSLIB",
         }
     }
 
@@ -70,6 +75,8 @@ pub fn sniff(file: &[u8]) -> Option<Format> {
         Some(Format::Hnswlib)
     } else if usearch::is_usearch(file) {
         Some(Format::Usearch)
+    } else if nmslib::may_be(file, Some(file.len() as u64)) {
+        Some(Format::Nmslib)
     } else {
         None
     }
@@ -82,7 +89,14 @@ pub fn may_be(start: &[u8], length: Option<u64>, hints: &Hints) -> bool {
     !own && (hints.format.is_some()
         || faiss::is_faiss(start)
         || hnswlib::may_be(start, length)
-        || usearch::may_be(start, length))
+        || usearch::may_be(start, length)
+        || nmslib::may_be(start, length))
+}
+
+/// Whether a file that starts so holds a graph alone, whose vectors are in a second file, NAME.dat.
+/// [`Foreign::open`] takes the bytes of the second right behind those of the first.
+pub fn takes_data(start: &[u8], length: u64) -> bool {
+    nmslib::is_plain(start, length)
 }
 
 /// How a search is to be done. What is `None` is taken from the file, or is the library's default.
@@ -180,6 +194,7 @@ impl Foreign {
             Format::Hnswlib => Box::new(hnswlib::Hnswlib::open(file, hints)?),
             Format::Annoy => Box::new(annoy::Annoy::open(file, hints)?),
             Format::Usearch => Box::new(usearch::Usearch::open(file, hints)?),
+            Format::Nmslib => Box::new(nmslib::Nmslib::open(file, hints)?),
         };
         hints.check_dimension(index.dimension())?;
         Ok(Foreign { format, index })

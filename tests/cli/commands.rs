@@ -366,3 +366,23 @@ fn files_of_other_libraries_are_searched_with_their_ids() {
         .ok();
     assert_eq!(found.lines().count(), 3, "{found}");
 }
+
+#[test]
+fn a_graph_whose_vectors_are_in_a_second_file_is_read_with_it() {
+    let shop = Workshop::new();
+    // 100 objects of 12 floats, with a count of bytes before each and of objects before all.
+    let both = include_bytes!("../fixtures/foreign/nmslib/l2-plain.bin");
+    let (graph, data) = both.split_at(both.len() - (8 + 100 * (8 + 16 + 48)));
+    shop.put("plain", graph);
+    shop.run("info plain --metric l2").failed(1, &["UNSUPPORTED_FORMAT", "save_data=True"]);
+    shop.put("plain.dat", data);
+    let info = shop.run("info plain --metric l2").ok();
+    assert!(info.contains("100 vectors of 12 dimensions, EUCLIDEAN"), "{info}");
+    let told: serde_json::Value =
+        serde_json::from_slice(include_bytes!("../fixtures/foreign/nmslib/l2-plain.json")).unwrap();
+    let asked = &told["searches"][0];
+    let query = asked["queries"][1].to_string();
+    let hits = shop.run_with(&["search", "plain", &query, "--metric", "l2", "--json"], &[], "").json();
+    let ids: Vec<_> = hits["hits"].as_array().unwrap().iter().map(|hit| hit["id"].clone()).collect();
+    assert_eq!(serde_json::Value::from(ids), asked["ids"][1]);
+}
