@@ -22,6 +22,7 @@ macro_rules! one_by_one {
 #[cfg(any(test, not(all(target_arch = "wasm32", target_feature = "simd128"))))]
 use one_by_one;
 
+mod levels;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 #[cfg(test)]
@@ -37,6 +38,7 @@ mod suite;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
+pub use levels::{Levels, LevelsQuery, MAX_LOW_BITS, SLACK};
 pub use scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, MAX_LEVEL};
 
 /// The kernels of one instruction set. Slices of unequal length are a caller's bug and panic.
@@ -59,6 +61,9 @@ pub struct Kernels {
     /// many numbers a second as one product at a time. Lengths are equal multiples of
     /// [`TILE_STEP`]. Exact unless one leaves the range of `i32`, where it wraps.
     pub tile: Tile,
+    /// Inner product of a row of levels and a query. Exact unless it leaves the range of `i32`, where
+    /// it wraps; a query is scaled so that it can't.
+    pub dot_levels: fn(&Levels<'_>, &LevelsQuery<'_>) -> i32,
     /// Bounds of whole blocks of 1-bit codes.
     pub scan: ScanBlocks,
     /// The same bounds for two queries at once, which share what it costs to read the codes.
@@ -134,6 +139,12 @@ pub fn l2_4(a: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
 #[inline]
 pub fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     (kernels().dot_i8)(row, query)
+}
+
+/// Inner product of a row of levels and a query, by the fastest kernel. Panics if their shapes differ.
+#[inline]
+pub fn dot_levels(row: &Levels<'_>, query: &LevelsQuery<'_>) -> i32 {
+    (kernels().dot_levels)(row, query)
 }
 
 /// Asks for bytes that will be read soon. Rows that are far apart in memory come several times

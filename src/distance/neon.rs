@@ -1,5 +1,6 @@
 //! Kernels for AArch64, where NEON is always there.
 
+use super::levels::{Levels, LevelsQuery, Part};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
 use super::{Kernels, check_tile};
 use core::arch::aarch64::*;
@@ -11,6 +12,7 @@ pub static KERNELS: Kernels = Kernels {
     dot_4: super::one_by_one!(dot),
     l2_4: super::one_by_one!(l2),
     dot_i8,
+    dot_levels,
     tile,
     scan,
     scan_two,
@@ -120,6 +122,37 @@ fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
 
 fn scan_two(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2], found: [Found<'_>; 2]) {
     one_by_one(scan, blocks, queries, thresholds, found);
+}
+
+fn dot_levels(row: &Levels<'_>, query: &LevelsQuery<'_>) -> i32 {
+    row.check(query);
+    // SAFETY: NEON is part of every AArch64 target that this is built for; loads of 16 values from
+    // `k` stay inside the slice since its length is a multiple of 16.
+    unsafe {
+        let mut sums = [vdupq_n_s32(0); 4];
+        for m in 0..8 {
+            let values = query.eighth(m);
+            let parts = row.parts(query, m);
+            for k in (0..values.len()).step_by(16) {
+                let bits = |source: &[u8], part: Part| {
+                    let down = vshlq_u8(bytes(source, part.from + k), vdupq_n_s8(-(part.shift as i8)));
+                    vshlq_u8(vandq_u8(down, vdupq_n_u8(part.mask)), vdupq_n_s8(part.place as i8))
+                };
+                let level = vorrq_u8(
+                    vorrq_u8(bits(row.signs, parts[0]), bits(row.low, parts[1])),
+                    vorrq_u8(bits(row.low, parts[2]), bits(row.low, parts[3])),
+                );
+                let low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(level)));
+                let high = vreinterpretq_s16_u16(vmovl_high_u8(level));
+                let (v_low, v_high) = (vld1q_s16(values.as_ptr().add(k)), vld1q_s16(values.as_ptr().add(k + 8)));
+                sums[0] = vmlal_s16(sums[0], vget_low_s16(low), vget_low_s16(v_low));
+                sums[1] = vmlal_high_s16(sums[1], low, v_low);
+                sums[2] = vmlal_s16(sums[2], vget_low_s16(high), vget_low_s16(v_high));
+                sums[3] = vmlal_high_s16(sums[3], high, v_high);
+            }
+        }
+        vaddvq_s32(vaddq_s32(vaddq_s32(sums[0], sums[1]), vaddq_s32(sums[2], sums[3])))
+    }
 }
 
 fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {

@@ -20,3 +20,17 @@ pub fn table_sum(codes: &[u8], tables: &[u8], row: usize) -> u64 {
     let groups = codes.chunks_exact(16).zip(tables.chunks_exact(16));
     groups.map(|(code, table)| u64::from(table[usize::from(code[row % 16] >> (row / 16 * 4) & 15)])).sum()
 }
+
+/// The level of a dimension of a row of `dimensions`, from where the documentation says its bits are.
+pub fn level(row: &super::Levels<'_>, dimensions: usize, dimension: usize) -> u64 {
+    let position = dimension % 4 * (dimensions / 4) + dimension / 4;
+    let mut level = u64::from(row.signs[dimension / 4] >> (row.upper as usize + dimension % 4) & 1);
+    let mut from = 0;
+    for width in [4, 2, 1].into_iter().filter(|width| row.bits & width != 0) {
+        let bytes = dimensions * width as usize / 8;
+        let byte = row.low[from + position % bytes];
+        level = level << width | u64::from(byte >> (position / bytes * width as usize)) & ((1 << width) - 1);
+        from += bytes;
+    }
+    level
+}

@@ -2,6 +2,7 @@
 //!
 //! Element `i` goes to lane `i % 16`. Lanes 8 apart are added, then those 4, 2 and 1 apart.
 
+use super::levels::{Levels, LevelsQuery, Part};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, one_by_one};
 use super::{Kernels, check_tile};
 
@@ -12,6 +13,7 @@ pub static KERNELS: Kernels = Kernels {
     dot_4: super::one_by_one!(dot),
     l2_4: super::one_by_one!(l2),
     dot_i8,
+    dot_levels,
     tile,
     scan,
     scan_two,
@@ -66,6 +68,20 @@ fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
 
 fn scan_two(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2], found: [Found<'_>; 2]) {
     one_by_one(scan, blocks, queries, thresholds, found);
+}
+
+fn dot_levels(row: &Levels<'_>, query: &LevelsQuery<'_>) -> i32 {
+    row.check(query);
+    let mut sum = 0i32;
+    for m in 0..8 {
+        let [signs, four, two, one] = row.parts(query, m);
+        for (k, &value) in query.eighth(m).iter().enumerate() {
+            let bits = |bytes: &[u8], part: Part| (bytes[part.from + k] >> part.shift & part.mask) << part.place;
+            let level = bits(row.signs, signs) | bits(row.low, four) | bits(row.low, two) | bits(row.low, one);
+            sum = sum.wrapping_add(i32::from(level) * i32::from(value));
+        }
+    }
+    sum
 }
 
 fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {

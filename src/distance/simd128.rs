@@ -4,12 +4,14 @@
 //! `i8x16.swizzle` (`scripts/setup/relaxed.mjs`). So byte look-ups go through [`select`], whose
 //! indices are below 16, where both instructions are defined alike.
 
+use super::levels::{Levels, LevelsQuery, Part};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables};
 use super::{Kernels, check_tile};
 use core::arch::wasm32::*;
 use core::ops::Range;
 
-pub static KERNELS: Kernels = Kernels { name: "simd128", dot, l2, dot_4, l2_4, dot_i8, tile, scan, scan_two };
+pub static KERNELS: Kernels =
+    Kernels { name: "simd128", dot, l2, dot_4, l2_4, dot_i8, dot_levels, tile, scan, scan_two };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -143,6 +145,30 @@ fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
             i32x4_extract_lane::<0>(two).wrapping_add(i32x4_extract_lane::<1>(two))
         })
     })
+}
+
+fn dot_levels(row: &Levels<'_>, query: &LevelsQuery<'_>) -> i32 {
+    row.check(query);
+    let (mut low, mut high) = (i32x4_splat(0), i32x4_splat(0));
+    for m in 0..8 {
+        let values = query.eighth(m);
+        let parts = row.parts(query, m).map(|part| (part, u8x16_splat(part.mask)));
+        for k in (0..values.len()).step_by(16) {
+            // Shifts of 16 bits: what crosses from one byte to the other is masked out.
+            let bits = |bytes: &[u8], (part, mask): (Part, v128)| {
+                u16x8_shl(v128_and(u16x8_shr(load(bytes, part.from + k), part.shift), mask), part.place)
+            };
+            let level = v128_or(
+                v128_or(bits(row.signs, parts[0]), bits(row.low, parts[1])),
+                v128_or(bits(row.low, parts[2]), bits(row.low, parts[3])),
+            );
+            low = i32x4_add(low, i32x4_dot_i16x8(u16x8_extend_low_u8x16(level), load(values, k)));
+            high = i32x4_add(high, i32x4_dot_i16x8(u16x8_extend_high_u8x16(level), load(values, k + 8)));
+        }
+    }
+    let four = i32x4_add(low, high);
+    let two = i32x4_add(four, i32x4_shuffle::<2, 3, 2, 3>(four, four));
+    i32x4_extract_lane::<0>(two).wrapping_add(i32x4_extract_lane::<1>(two))
 }
 
 fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {

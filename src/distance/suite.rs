@@ -1,5 +1,6 @@
 //! One set of tests that the kernels of every instruction set pass, here and in a browser.
 
+use super::levels::{Levels, LevelsQuery, MAX_LOW_BITS, SLACK};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, MAX_LEVEL};
 use super::{Kernels, kernels, oracle, portable};
 use crate::words::bytes::as_bytes;
@@ -90,6 +91,34 @@ fn integer_kernels_are_exact_and_wrap_alike() {
             let exact = oracle::dot_i8(row, query) as i32;
             for k in tables() {
                 assert_eq!((k.dot_i8)(row, query), exact, "{} of {len}", k.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn products_with_levels_are_exact_at_every_dimension() {
+    let mut random = SplitMix64::new(5);
+    for dimensions in (8..=272).step_by(8).chain([384, 1000, 4096]) {
+        for bits in 1..=MAX_LOW_BITS {
+            let mut draw = |n: usize| (0..n + SLACK).map(|_| random.next_u64() as u8).collect::<Vec<u8>>();
+            let (signs, low) = (draw(dimensions / 4), draw(dimensions / 8 * bits as usize));
+            let values: Vec<i16> = (0..dimensions).map(|_| random.next_u64() as i16).collect();
+            let (eighth, stride) = (dimensions / 8, LevelsQuery::stride(dimensions / 8));
+            let mut placed = vec![0; 8 * stride];
+            for (dimension, &value) in values.iter().enumerate() {
+                let position = dimension % 4 * (dimensions / 4) + dimension / 4;
+                placed[position / eighth * stride + position % eighth] = value;
+            }
+            let query = LevelsQuery::new(&placed, eighth);
+            for upper in [0, 4] {
+                let row = Levels { signs: &signs, upper, low: &low, bits };
+                let exact = (0..dimensions)
+                    .map(|i| oracle::level(&row, dimensions, i) as i64 * i64::from(values[i]))
+                    .sum::<i64>() as i32;
+                for k in tables() {
+                    assert_eq!((k.dot_levels)(&row, &query), exact, "{}: {dimensions} of {bits} bits", k.name);
+                }
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Kernels for x86-64 with AVX2, detected once.
 
+use super::levels::{Levels, LevelsQuery};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
 use super::{Kernels, TILE_STEP, check_tile};
 use core::arch::x86_64::*;
@@ -12,6 +13,7 @@ static AVX2: Kernels = Kernels {
     dot_4: super::one_by_one!(dot),
     l2_4: super::one_by_one!(l2),
     dot_i8,
+    dot_levels,
     tile,
     scan,
     scan_two,
@@ -48,6 +50,11 @@ fn scan_two(blocks: &[u8], queries: [&LookupTables<'_>; 2], thresholds: [f32; 2]
     one_by_one(scan, blocks, queries, thresholds, found);
 }
 
+fn dot_levels(row: &Levels<'_>, query: &LevelsQuery<'_>) -> i32 {
+    // SAFETY: reached only through `detect`, which found AVX2.
+    unsafe { dot_levels_avx2(row, query) }
+}
+
 fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[f32; BLOCK_ROWS]], hits: &mut [u32]) {
     // SAFETY: reached only through `detect`, which found AVX2.
     unsafe { scan_avx2(blocks, query, threshold, bounds, hits) }
@@ -55,6 +62,15 @@ fn scan(blocks: &[u8], query: &LookupTables<'_>, threshold: f32, bounds: &mut [[
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
+
+/// The 16 bytes at `values[at..]`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn bytes16(values: &[u8], at: usize) -> __m128i {
+    debug_assert!(values.len() >= at + 16);
+    // SAFETY: every caller keeps `at + 16` inside the slice (checked above in test builds).
+    unsafe { _mm_loadu_si128(values.as_ptr().add(at).cast()) }
+}
 
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -153,6 +169,33 @@ fn tile_avx2(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
         }
     }
     products
+}
+
+#[target_feature(enable = "avx2")]
+fn dot_levels_avx2(row: &Levels<'_>, query: &LevelsQuery<'_>) -> i32 {
+    row.check(query);
+    let mut sums = _mm256_setzero_si256();
+    for m in 0..8 {
+        let values = query.eighth(m);
+        let count = |n: u32| _mm_cvtsi32_si128(n as i32);
+        let parts = row
+            .parts(query, m)
+            .map(|part| (part.from, count(part.shift), _mm_set1_epi8(part.mask.cast_signed()), count(part.place)));
+        for k in (0..values.len()).step_by(16) {
+            // Shifts of 16 bits: what crosses from one byte to the other is masked out.
+            let bits = |bytes: &[u8], (from, shift, mask, place): (usize, __m128i, __m128i, __m128i)| {
+                _mm_sll_epi16(_mm_and_si128(_mm_srl_epi16(bytes16(bytes, from + k), shift), mask), place)
+            };
+            let level = _mm_or_si128(
+                _mm_or_si128(bits(row.signs, parts[0]), bits(row.low, parts[1])),
+                _mm_or_si128(bits(row.low, parts[2]), bits(row.low, parts[3])),
+            );
+            sums = _mm256_add_epi32(sums, _mm256_madd_epi16(_mm256_cvtepu8_epi16(level), bytes32(values, k)));
+        }
+    }
+    let four = _mm_add_epi32(_mm256_castsi256_si128(sums), _mm256_extracti128_si256::<1>(sums));
+    let two = _mm_add_epi32(four, _mm_shuffle_epi32::<0b1110>(four));
+    _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)))
 }
 
 #[target_feature(enable = "avx2")]
