@@ -24,6 +24,8 @@ export interface BuildOptions {
   rerank?: readonly ('int8' | 'f32')[];
   /** AUTOINDEX: bytes of the file that a vector may take, without its keys and fields. */
   maxBytesPerVector?: number;
+  /** SCAN_RABITQ, IVF_RABITQ: bits a dimension of the codes, 1 to 8; with 5 or more an index does without rows (`rerank: []`). Default 1. */
+  bits?: number;
   /** HNSW: how many candidates an insertion keeps, 1 to 4,096. Default 200. */
   efConstruction?: number;
   /** IVF: how many lists the vectors are parted into, 1 to 65,536. Default: 1.5 times the root of their number. */
@@ -59,8 +61,8 @@ export interface BuildOptions {
 }
 
 const OPTIONS = [
-  'dimension', 'metric', 'indexType', 'rerank', 'maxBytesPerVector', 'efConstruction', 'nlist', 'calibrate', 'seed', 'ids', 'idField',
-  'fields', 'filterable', 'stored', 'name', 'card', 'thread', 'onProgress', 'signal', 'wasm', 'workerUrl',
+  'dimension', 'metric', 'indexType', 'rerank', 'maxBytesPerVector', 'bits', 'efConstruction', 'nlist', 'calibrate', 'seed', 'ids',
+  'idField', 'fields', 'filterable', 'stored', 'name', 'card', 'thread', 'onProgress', 'signal', 'wasm', 'workerUrl',
 ] as const;
 
 const FLOATS_AT_ONCE = 1 << 20;
@@ -158,6 +160,8 @@ function planBuild(o: BuildOptions): Omit<BuildPlan, 'schema' | 'primaryKey'> {
   const given = o.rerank ?? (indexType === 'FLAT' || indexType === 'IVF_FLAT' ? ['f32'] : ['int8']);
   if (!Array.isArray(given)) throw invalid("rerank must be a list of 'int8' and 'f32'");
   given.forEach((name) => oneOf(name, 'rerank', ['int8', 'f32'] as const));
+  const bits = whole(o.bits, 'bits', 1, 8) ?? 1;
+  if (bits > 1 && !indexType.endsWith('RABITQ')) throw invalid(`bits is for RaBitQ codes; ${indexType} has none, or chooses`);
   const card = o.card ?? {};
   if (typeof card !== 'object' || card === null || Array.isArray(card)) throw invalid('card must be an object');
   for (const name of ['build', 'fields', 'primary_key']) {
@@ -169,6 +173,7 @@ function planBuild(o: BuildOptions): Omit<BuildPlan, 'schema' | 'primaryKey'> {
     indexType,
     rerank: (['int8', 'f32'] as const).filter((name) => given.includes(name)),
     maxBytesPerVector: whole(o.maxBytesPerVector, 'maxBytesPerVector', 1, 2 ** 31),
+    bits,
     efConstruction: whole(o.efConstruction, 'efConstruction', 1, 4096) ?? 200,
     nlist: whole(o.nlist, 'nlist', 1, 65_536),
     calibrate: whole(o.calibrate, 'calibrate', 0, 10_000) ?? 0,

@@ -127,6 +127,7 @@ export interface BuildPlan {
   readonly indexType: IndexType | 'AUTOINDEX';
   readonly rerank: readonly ('int8' | 'f32')[];
   readonly maxBytesPerVector: number | undefined;
+  readonly bits: number;
   readonly efConstruction: number;
   /** IVF: how many lists; `undefined` leaves it to the core. */
   readonly nlist: number | undefined;

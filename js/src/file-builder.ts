@@ -93,6 +93,7 @@ export class FileBuilder {
           metric: plan.metric,
           indexType: plan.indexType,
           rerank: plan.rerank,
+          bits: plan.bits,
           efConstruction: plan.efConstruction,
           nlist: plan.nlist,
           calibrate: plan.calibrate,
@@ -111,7 +112,7 @@ export class FileBuilder {
 }
 
 /** The card as `elanus build` writes it, to the byte. */
-function composeCard({ card, primaryKey, schema, metric, indexType, rerank, seed, efConstruction, nlist, reason, tool }: BuildPlan): string {
+function composeCard({ card, primaryKey, schema, metric, indexType, rerank, seed, bits, efConstruction, nlist, reason, tool }: BuildPlan): string {
   const build = {
     tool,
     metric,
@@ -121,6 +122,7 @@ function composeCard({ card, primaryKey, schema, metric, indexType, rerank, seed
     ...(indexType.startsWith('HNSW') && { ef_construction: efConstruction }),
     ...(reason !== undefined && { autoindex: reason }),
     ...(nlist !== undefined && { nlist }),
+    ...(bits > 1 && { bits }),
   };
   return JSON.stringify({ ...card, ...(primaryKey && { primary_key: primaryKey }), fields: schema, build });
 }

@@ -210,7 +210,9 @@ fn settings(args: &Args, sealed: &Sealed) -> Vec<Setting> {
         let reached = args.recall.iter().filter(|&&recall| calibration.aim(recall, &mut params()).is_ok());
         settings.extend(reached.map(|&recall| Setting { recall: Some(recall), ..Setting::default() }));
     }
-    settings.push(Setting { exact: true, ..Setting::default() });
+    if !sealed.index().rows().is_absent() {
+        settings.push(Setting { exact: true, ..Setting::default() });
+    }
     settings
 }
 
@@ -300,7 +302,9 @@ fn nearest(
     for (i, query) in queries.iter().enumerate() {
         // Beyond the limit there may be rows as near as the last one.
         let limit = (args.limit + 100).min(MAX_LIMIT);
-        let setting = Setting { exact: true, ..Setting::default() };
+        // A file without rows can't search exactly, but can refuse a query.
+        let exact = originals.is_none() || !sealed.index().rows().is_absent();
+        let setting = Setting { exact, ..Setting::default() };
         let own = sealed.search(&Request { limit, ..request(args, setting, query) }, &mut scratch);
         let own = own.map_err(|e| Failure::from(e).at(format!("query {i}")))?;
         let distances = match originals {

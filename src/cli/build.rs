@@ -133,6 +133,11 @@ pub struct Args {
     #[arg(long)]
     nlist: Option<usize>,
 
+    /// SCAN_RABITQ, IVF_RABITQ: bits a dimension of the codes, 1 to 8. With 5 or more a file can do without rows
+    /// (--rerank none).
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
+    bits: u32,
+
     /// Seed of every random choice.
     #[arg(long, default_value_t = 42)]
     seed: u64,
@@ -284,6 +289,12 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             "bm25_b": args.bm25_b,
         });
     }
+    if args.bits > 1 {
+        if !index_type.has_bits() {
+            return Err(Failure::usage(format!("--bits is for RaBitQ codes; {index_type} has none")));
+        }
+        build_card["bits"] = args.bits.into();
+    }
     let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
 
     let bar = progress.count("building the index", rows as u64);
@@ -299,6 +310,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 ef_construction: args.ef_construction,
                 calibration_queries: args.calibrate,
                 nlist: args.nlist,
+                bits: args.bits,
                 seed: args.seed,
             },
             keys: metadata.keys,

@@ -8,6 +8,7 @@ use elanus::foreign::Foreign;
 use elanus::format::{FORMAT_VERSION, Kind, Layout};
 use elanus::index::calibration::Curve;
 use elanus::index::{Calibration, Lists};
+use elanus::quantize::extended;
 use elanus::segment::MAX_CARD_BYTES;
 use elanus::words::Blob;
 use indicatif::{HumanBytes, HumanCount};
@@ -48,13 +49,19 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let mut prefix = Vec::new();
     (&mut file).take(Layout::MAX_BYTES as u64).read_to_end(&mut prefix).map_err(io)?;
     let layout = Layout::read(&prefix, length).map_err(named)?;
+    let mut start = |kind, most: usize| {
+        let Some(entry) = layout.entry(kind) else { return Ok::<_, Failure>(None) };
+        let mut bytes = vec![0; entry.length.min(most as u64) as usize];
+        file.seek(SeekFrom::Start(entry.offset)).map_err(io)?;
+        file.read_exact(&mut bytes).map_err(io)?;
+        Ok(Some(bytes))
+    };
+    let bits = match layout.header.index_type.has_bits() {
+        true => Some(start(Kind::EXTENDED, extended::HEAD_BYTES)?.and_then(|head| extended::bits(&head)).unwrap_or(1)),
+        false => None,
+    };
     let mut section = |kind, most: usize| match layout.entry(kind) {
-        Some(entry) if entry.length <= most as u64 => {
-            let mut bytes = vec![0; entry.length as usize];
-            file.seek(SeekFrom::Start(entry.offset)).map_err(io)?;
-            file.read_exact(&mut bytes).map_err(io)?;
-            Ok::<_, Failure>(Some(bytes))
-        }
+        Some(entry) if entry.length <= most as u64 => start(kind, most),
         _ => Ok(None),
     };
     let card = section(Kind::CARD, MAX_CARD_BYTES)?;
@@ -68,12 +75,14 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         Some(bytes) => Some(Calibration::open(&Blob::copy_of(&bytes)?).map_err(named)?),
         None => None,
     };
-    let parts = Parts { lists, calibration };
+    let parts = Parts { bits, lists, calibration };
     output.either(|| text(args, &layout, &card, &parts), || value(&layout, &card, &parts))
 }
 
 /// What is small enough to be read beside the header.
 struct Parts {
+    /// Of RaBitQ codes, a dimension.
+    bits: Option<u32>,
     lists: Option<Lists>,
     calibration: Option<Calibration>,
 }
@@ -105,7 +114,7 @@ fn foreign_info(args: &Args, index: &Foreign, output: &mut Output) -> Result<()>
     output.either(text, value)
 }
 
-fn value(layout: &Layout, card: &Value, Parts { lists, calibration }: &Parts) -> Value {
+fn value(layout: &Layout, card: &Value, Parts { bits, lists, calibration }: &Parts) -> Value {
     let header = &layout.header;
     let section = |e: &elanus::format::Entry| {
         json!({
@@ -127,6 +136,7 @@ fn value(layout: &Layout, card: &Value, Parts { lists, calibration }: &Parts) ->
         "dimension": header.dimension,
         "metric": header.metric.name(),
         "index_type": header.index_type.name(),
+        "bits": bits,
         "lists": lists,
         "seed": header.seed,
         "checksum": format!("{:016x}", layout.checksum),
@@ -147,7 +157,7 @@ fn value(layout: &Layout, card: &Value, Parts { lists, calibration }: &Parts) ->
     })
 }
 
-fn text(args: &Args, layout: &Layout, card: &Value, Parts { lists, calibration }: &Parts) -> String {
+fn text(args: &Args, layout: &Layout, card: &Value, Parts { bits, lists, calibration }: &Parts) -> String {
     let header = &layout.header;
     let mut text = format!(
         "{}: {} vectors of {} dimensions, {}, {}\n  {}, format version {FORMAT_VERSION}, seed {}, checksum {:016x}\n",
@@ -175,6 +185,9 @@ fn text(args: &Args, layout: &Layout, card: &Value, Parts { lists, calibration }
         let uses = [("filterable", "filter"), ("stored", "stored")];
         let uses: Vec<_> = uses.iter().filter(|(name, _)| field[name] == true).map(|(_, what)| *what).collect();
         line("field", format!("{} {} ({})", plain(&field["name"]), plain(&field["type"]), uses.join(", ")));
+    }
+    if let Some(bits) = bits {
+        line("codes", format!("{bits} {} a dimension", if *bits == 1 { "bit" } else { "bits" }));
     }
     if let Some(lists) = lists {
         let [least, median, most] = lists.sizes().map(|rows| HumanCount(rows as u64));

@@ -97,17 +97,35 @@ impl Levels<'_> {
     #[inline]
     pub(super) fn parts(&self, query: &LevelsQuery<'_>, m: usize) -> [Part; 4] {
         let (t, bits) = (query.eighth, self.bits);
-        let part = |width: u32, before: u32| {
-            let there = bits & width != 0;
-            let bytes = width as usize;
-            Part {
-                from: if there { (before as usize + m % bytes) * t } else { 0 },
-                shift: (m / bytes) as u32 * width,
-                mask: if there { ((1u16 << width) - 1) as u8 } else { 0 },
-                place: bits & (width - 1),
-            }
-        };
         let signs = Part { from: m % 2 * t, shift: (m / 2) as u32 + self.upper, mask: 1, place: bits };
-        [signs, part(4, 0), part(2, bits & 4), part(1, bits & 6)]
+        let [four, two, one] = low_parts(t, bits, m);
+        [signs, four, two, one]
+    }
+}
+
+#[inline]
+fn low_parts(t: usize, bits: u32, m: usize) -> [Part; 3] {
+    let part = |width: u32, before: u32| {
+        let there = bits & width != 0;
+        let bytes = width as usize;
+        Part {
+            from: if there { (before as usize + m % bytes) * t } else { 0 },
+            shift: (m / bytes) as u32 * width,
+            mask: if there { ((1u16 << width) - 1) as u8 } else { 0 },
+            place: bits & (width - 1),
+        }
+    };
+    [part(4, 0), part(2, bits & 4), part(1, bits & 6)]
+}
+
+/// Writes levels of `bits` bits, one a position, as parts into `low`, which is all zero.
+pub fn write_levels(levels: &[u8], bits: u32, low: &mut [u8]) {
+    let t = levels.len() / 8;
+    for (m, levels) in levels.chunks_exact(t).enumerate() {
+        for part in low_parts(t, bits, m) {
+            for (byte, level) in low[part.from..part.from + t].iter_mut().zip(levels) {
+                *byte |= (level >> part.place & part.mask) << part.shift;
+            }
+        }
     }
 }

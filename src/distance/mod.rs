@@ -38,7 +38,7 @@ mod suite;
 #[cfg(target_arch = "x86_64")]
 mod x86;
 
-pub use levels::{Levels, LevelsQuery, MAX_LOW_BITS, SLACK};
+pub use levels::{Levels, LevelsQuery, MAX_LOW_BITS, SLACK, write_levels};
 pub use scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, MAX_LEVEL};
 
 /// The kernels of one instruction set. Slices of unequal length are a caller's bug and panic.

@@ -38,6 +38,8 @@ impl Kind {
     pub const CALIBRATION: Kind = Kind(23);
     /// Which row was given as which, where rows lie in the order of lists.
     pub const ORDER: Kind = Kind(12);
+    /// Bits of codes past the first, with their factors.
+    pub const EXTENDED: Kind = Kind(13);
 
     const NAMES: &[(Kind, &'static str)] = &[
         (Kind::CARD, "card"),
@@ -56,6 +58,7 @@ impl Kind {
         (Kind::TERMS, "terms"),
         (Kind::CALIBRATION, "calibration"),
         (Kind::ORDER, "order"),
+        (Kind::EXTENDED, "extended"),
     ];
 
     /// The name that messages and `elanus info` use; `None` for a code that this version doesn't know.

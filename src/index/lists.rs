@@ -119,6 +119,13 @@ impl Lists {
         self.0[i as usize]
     }
 
+    /// The list that a row is in. Panics if there is no such row.
+    pub fn of(&self, row: usize) -> u32 {
+        let list = self.0.partition_point(|list| list.first_row + list.rows <= row);
+        assert!(list < self.0.len(), "row {row} is in no list");
+        list as u32
+    }
+
     /// All of them, in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = List> + '_ {
         self.0.iter().copied()

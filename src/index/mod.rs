@@ -3,7 +3,10 @@
 //! Opening an index looks at lengths only and copies nothing; [`Index::verify`] reads it all. Inside
 //! this layer smaller distances are nearer: see [`Metric`](crate::words::Metric).
 
+#[cfg(test)]
+mod bits_tests;
 pub mod calibration;
+mod fine;
 pub mod flat;
 pub mod hnsw;
 pub mod ivf;

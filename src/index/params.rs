@@ -9,8 +9,8 @@ pub struct SearchParams {
     pub limit: usize,
     /// HNSW: how many candidates the walk keeps. `None` leaves it to the index.
     pub ef: Option<usize>,
-    /// Scan: how many candidates are compared exactly, at least `limit`; 0 trusts the codes alone
-    /// and gives estimated distances. `None` takes as many as the error bound asks for.
+    /// Scan: how many candidates are compared exactly, at least `limit`: the nearest by all bits of
+    /// their codes. 0 trusts the codes alone and gives estimated distances. `None` takes as many as the error bound asks for.
     pub rerank: Option<usize>,
     /// Scan: how many standard deviations a row may be nearer than its codes estimate before it isn't
     /// compared. `None` takes 1.9.
@@ -76,6 +76,8 @@ pub struct BuildParams {
     /// How many rows the recall of searches is measured with, for [`Calibration`](super::Calibration);
     /// 0 measures nothing. While it is measured, the sections are held twice.
     pub calibration_queries: usize,
+    /// RaBitQ: bits a dimension, 1 to 8. All but the first are read of few rows only.
+    pub bits: u32,
     /// Seeds every random choice: the same rows and seed give the same bytes.
     pub seed: u64,
 }
@@ -88,6 +90,7 @@ impl Default for BuildParams {
             ef_construction: 200,
             nlist: None,
             calibration_queries: 0,
+            bits: 1,
             seed: 0,
         }
     }

@@ -1,5 +1,6 @@
 //! One query's pass over codes: what it has found so far, and what a row must beat.
 
+use super::fine::Fine;
 use super::lists::List;
 use super::rows::{Rows, RowsQuery};
 use crate::distance::{BLOCK_ROWS, Found, LookupTables};
@@ -141,11 +142,22 @@ impl Goal<'_> {
     }
 }
 
-/// Compares candidates exactly, in the order of their bounds.
+/// What candidates are compared by.
+pub(super) enum By<'a> {
+    /// Their rows.
+    Rows(&'a RowsQuery),
+    /// All bits of their codes.
+    Codes(Fine<'a>),
+    /// Their rows, if they are still candidates by all bits of their codes.
+    Both(Fine<'a>, &'a RowsQuery),
+}
+
+/// Compares candidates in the order of their bounds.
 pub(super) struct ByBound<'a> {
     rows: &'a Rows,
-    query: &'a RowsQuery,
+    by: By<'a>,
     top: &'a mut TopK,
+    epsilon: f32,
     added: f32,
     limit: usize,
     /// Candidates that are kept before the nearest of them are compared.
@@ -153,9 +165,10 @@ pub(super) struct ByBound<'a> {
 }
 
 impl<'a> ByBound<'a> {
-    /// `added` is the most that is added to a number of the scan.
-    pub fn new(rows: &'a Rows, query: &'a RowsQuery, top: &'a mut TopK, added: f32, limit: usize) -> Self {
-        ByBound { rows, query, top, added, limit, room: CANDIDATES }
+    /// Leaves the `limit` nearest in `top`. `epsilon` is what bounds allow for, `added` the most that is
+    /// added to a number of the scan.
+    pub fn new(rows: &'a Rows, by: By<'a>, top: &'a mut TopK, epsilon: f32, added: f32, limit: usize) -> Self {
+        ByBound { rows, by, top, epsilon, added, limit, room: CANDIDATES }
     }
 
     /// The bound that a row must stay below to be among the nearest.
@@ -172,10 +185,28 @@ impl<'a> ByBound<'a> {
             order::select_hits(candidates, count);
         }
         order::sort_hits(&mut candidates[..count]);
-        self.rows.rerank(self.query, &candidates[..count], self.top);
+        self.compare(&mut candidates[..count]);
         candidates.drain(..count);
         let threshold = self.mark();
         candidates.retain(|candidate| candidate.distance < threshold);
         threshold
+    }
+
+    fn compare(&mut self, some: &mut [Hit]) {
+        match &mut self.by {
+            By::Rows(query) => self.rows.rerank(query, some, self.top),
+            By::Codes(fine) => {
+                fine.estimate(0.0, some);
+                some.iter().for_each(|&estimated| self.rows.offer(self.top, estimated));
+            }
+            By::Both(fine, query) => {
+                fine.estimate(self.epsilon, some);
+                order::sort_hits(some);
+                let query: &RowsQuery = query;
+                let mark = self.mark();
+                let left = some.partition_point(|bound| bound.distance < mark);
+                self.rows.rerank(query, &some[..left], self.top);
+            }
+        }
     }
 }

@@ -11,20 +11,26 @@
 //! are found in each case, where a fixed number would have to know the data: 200 rows do for the
 //! first and find few of the last.
 //!
+//! Codes may have more bits, which the scan doesn't read: see [`extended`]. Then candidates are first
+//! estimated by all bits, and what is compared exactly are those that the smaller error bound leaves. A
+//! file without rows ends with those estimates.
+//!
 //! Codes lie in one list ([`IndexType::ScanRabitq`]) or in many ([`IndexType::IvfRabitq`]), of which a
 //! search then scans the `nprobe` nearest: the codes of each are of what its rows have past their own
 //! centroid, and all lists share one rotation and one set of tables. See [`rabitq`] for what that
 //! takes, and [`super::lists`] for how rows lie.
 
 use super::Scratch;
+use super::fine::{Fine, FineScratch};
 use super::lists::{self, Lists};
 use super::params::{BuildParams, Progress, SearchParams};
 use super::partition::{self, Partition};
-use super::passes::{ByBound, Goal, Pass, Probe};
+use super::passes::{By, ByBound, Goal, Pass, Probe};
 use super::query;
 use super::rows::{self, Rows};
 use super::sections::{Built, Sections, Shape, required};
 use crate::distance::{BLOCK_ROWS, Found, kernels};
+use crate::quantize::extended::{self, Codes};
 use crate::quantize::rotation::{self, Rotation};
 use crate::quantize::{map_chunks, rabitq};
 use crate::words::bytes::as_bytes;
@@ -49,6 +55,7 @@ pub struct Scan {
     centroids: Blob,
     lists: Lists,
     codes: Blob,
+    extended: Option<Codes>,
     rows: Rows,
 }
 
@@ -56,6 +63,7 @@ pub struct Scan {
 #[derive(Debug, Clone)]
 pub struct ScanScratch {
     query: rabitq::Query,
+    fine: FineScratch,
     near: Vec<Hit>,
     probes: Vec<Probe>,
     candidates: Vec<Hit>,
@@ -67,6 +75,7 @@ impl Default for ScanScratch {
     fn default() -> Self {
         ScanScratch {
             query: rabitq::Query::default(),
+            fine: FineScratch::default(),
             near: Vec::new(),
             probes: Vec::new(),
             candidates: Vec::new(),
@@ -80,17 +89,21 @@ impl Scan {
     /// The sections of an index of these rows.
     ///
     /// # Errors
-    /// `INVALID_INPUT` if a row can't be used, `INVALID_ARGUMENT` if `nlist` is out of range.
+    /// `INVALID_INPUT` if a row can't be used, `INVALID_ARGUMENT` if `nlist` or `bits` is out of range.
     pub fn build<'a>(
         index_type: IndexType,
         rows: MatrixView<'a>,
         params: &BuildParams,
         progress: Progress<'_>,
     ) -> Result<Built<'a>> {
+        if !(1..=extended::MAX_BITS).contains(&params.bits) {
+            return Err(Error::argument(format!("bits is {}; it must be 1 to {}", params.bits, extended::MAX_BITS)));
+        }
         let stored = query::stored_form(rows, params.metric)?;
         let (matrix, dimension) = (MatrixView::new(&stored, rows.dimension())?, rows.dimension());
         let parting = if index_type.has_lists() { partition::steps(rows.rows(), params) } else { 0 };
-        let (steps, finished) = (parting + rows.rows() * (1 + params.precisions.len()), AtomicUsize::new(0));
+        let passes = 1 + usize::from(params.bits > 1) + params.precisions.len();
+        let (steps, finished) = (parting + rows.rows() * passes, AtomicUsize::new(0));
         let done = |n| progress(finished.fetch_add(n, Ordering::Relaxed) + n, steps);
 
         let signs = rotation::draw_signs(dimension, params.seed);
@@ -111,20 +124,36 @@ impl Scan {
         let blocks: Vec<(usize, usize)> = (lists.iter().enumerate())
             .flat_map(|(i, list)| list.range().step_by(BLOCK_ROWS).map(move |first| (i, first)))
             .collect();
+        let encoder = |list: usize| rabitq::Encoder {
+            rotation: &rotation,
+            centroid: centroids.get(list * dimension..(list + 1) * dimension).unwrap_or(&mean),
+            shift: shifts.get(list),
+            metric: params.metric,
+        };
+        let row = |at: usize| matrix.row(order.map_or(at, |order| order[at] as usize));
         let block_bytes = rabitq::block_bytes(dimension);
         let mut codes = vec![0; blocks.len() * block_bytes];
         map_chunks(&mut codes, block_bytes, |block, bytes| {
-            let (i, first) = blocks[block];
-            let last = (first + BLOCK_ROWS).min(lists.get(i as u32).range().end);
-            let encoder = rabitq::Encoder {
-                rotation: &rotation,
-                centroid: centroids.get(i * dimension..(i + 1) * dimension).unwrap_or(&mean),
-                shift: shifts.get(i),
-                metric: params.metric,
-            };
-            let row = |at: usize| matrix.row(order.map_or(at, |order| order[at] as usize));
-            encoder.encode((first..last).map(row), bytes);
+            let (list, first) = blocks[block];
+            let last = (first + BLOCK_ROWS).min(lists.get(list as u32).range().end);
+            encoder(list).encode((first..last).map(row), bytes);
             done(last - first);
+        });
+        let extended = (params.bits > 1).then(|| {
+            let mut section = extended::empty_section(rows.rows(), dimension, params.bits);
+            let row_bytes = extended::row_bytes(dimension, params.bits);
+            map_chunks(extended::rows_mut(&mut section), BLOCK_ROWS * row_bytes, |some, bytes| {
+                let first = some * BLOCK_ROWS;
+                let mut list = lists.of(first);
+                for (at, bytes) in (first..).zip(bytes.chunks_exact_mut(row_bytes)) {
+                    if !lists.get(list).range().contains(&at) {
+                        list = lists.of(at);
+                    }
+                    extended::encode(&encoder(list as usize), row(at), params.bits, bytes);
+                }
+                done(bytes.len() / row_bytes);
+            });
+            section
         });
         let rotated = shifts.iter().flat_map(|shift| &shift.rotated);
         let products = shifts.iter().map(|shift| &shift.product);
@@ -134,6 +163,7 @@ impl Scan {
             centroids: Some(as_bytes(&centroids).to_vec().into()),
             lists: Some(directory.into()),
             codes: Some(codes.into()),
+            extended: extended.map(Into::into),
             order: order.map(|order| as_bytes(order).to_vec().into()),
             ..Sections::default()
         };
@@ -180,7 +210,9 @@ impl Scan {
                 codes.len()
             )));
         }
-        Ok(Scan { rotation, centroids: centroids.clone(), lists, codes: codes.clone(), rows })
+        let extended = sections.extended.as_ref();
+        let extended = extended.map(|section| Codes::open(section, shape.count, shape.dimension)).transpose()?;
+        Ok(Scan { rotation, centroids: centroids.clone(), lists, codes: codes.clone(), extended, rows })
     }
 
     /// Checks every number.
@@ -200,6 +232,7 @@ impl Scan {
                 return Err(Error::corrupt(format!("codes, block {i}: {fault}; the file is damaged")));
             }
         }
+        self.extended.as_ref().map_or(Ok(()), Codes::verify)?;
         if let Some(order) = self.rows.order() {
             lists::verify_order(order, &self.lists)?;
         }
@@ -245,15 +278,27 @@ impl Scan {
         };
         let mut passes: Vec<Pass<'_>> = Vec::with_capacity(asked.len());
         for Scratch { query, top, scan, .. } in &mut *asked {
-            let ScanScratch { query: tables, probes, candidates, bounds, hits, .. } = scan;
-            let (goal, epsilon) = match (best, rows) {
-                (None, Some(rows)) => {
+            let ScanScratch { query: tables, fine, probes, candidates, bounds, hits, .. } = scan;
+            let extended = self.extended.as_ref();
+            let fine = extended.map(|codes| Fine::new(codes, &self.codes, self.block_bytes(), tables, probes, fine));
+            let (by, top) = match (best, fine) {
+                (None, None) => (Some(By::Rows(query)), top),
+                (None, Some((fine, _))) => (Some(By::Both(fine, query)), top),
+                (Some(count), Some((fine, nearest))) => {
+                    nearest.reset(count);
+                    (Some(By::Codes(fine)), nearest)
+                }
+                (Some(_), None) => (None, top),
+            };
+            let limit = best.unwrap_or(params.limit);
+            let (goal, epsilon) = match by {
+                Some(by) => {
+                    let epsilon = params.epsilon.unwrap_or(rabitq::EPSILON);
                     // What bounds are computed from, at most.
                     let added = probes.iter().fold(0.0, |most: f32, probe| most.max(probe.place.added.abs()));
-                    let goal = Goal::Bound(ByBound::new(rows, query, top, added, params.limit));
-                    (goal, params.epsilon.unwrap_or(rabitq::EPSILON))
+                    (Goal::Bound(ByBound::new(&self.rows, by, top, epsilon, added, limit)), epsilon)
                 }
-                (best, _) => (Goal::Best(best.unwrap_or(params.limit)), 0.0),
+                None => (Goal::Best(limit), 0.0),
             };
             let tables = tables.tables(epsilon);
             passes.push(Pass::new(tables, epsilon, probes, candidates, bounds, hits, goal));
@@ -269,6 +314,9 @@ impl Scan {
         passes.into_iter().for_each(Pass::finish);
         if best.is_some() {
             for Scratch { query, top, scan, .. } in asked {
+                if self.extended.is_some() {
+                    scan.fine.best.drain_sorted(&mut scan.candidates);
+                }
                 match rows {
                     Some(rows) if params.rerank != Some(0) => rows.rerank(query, &scan.candidates, top),
                     _ => scan.candidates.iter().for_each(|&candidate| self.rows.offer(top, candidate)),
@@ -304,7 +352,7 @@ impl Scan {
     /// Scans the `nth` list of each pass, which is the same of all: collects the allowed rows whose
     /// bound is below the pass's threshold, which its goal may lower as candidates come in.
     fn scan(&self, nth: usize, allow: Option<&Bitmap>, passes: &mut [Pass<'_>]) {
-        let Some(list) = passes.first_mut().map(|pass| pass.probes[nth].list) else { return };
+        let Some(Probe { list, .. }) = passes.first().and_then(|pass| pass.probes.get(nth)).copied() else { return };
         passes.iter_mut().for_each(|pass| pass.turn_to(nth));
         let size = self.block_bytes();
         let blocks = list.blocks();

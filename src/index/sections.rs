@@ -84,6 +84,8 @@ pub struct Sections<B> {
     pub calibration: Option<B>,
     /// Kind 12: the number that each row was given by (`index::lists`).
     pub order: Option<B>,
+    /// Kind 13: bits of codes past the first (`quantize::extended`).
+    pub extended: Option<B>,
 }
 
 /// What a build made. Rows that needn't change are borrowed from the input.
@@ -101,6 +103,7 @@ impl<B> Default for Sections<B> {
             graph: None,
             calibration: None,
             order: None,
+            extended: None,
         }
     }
 }
@@ -118,6 +121,7 @@ impl Sections<Blob> {
             graph: file.section(Kind::GRAPH),
             calibration: file.section(Kind::CALIBRATION),
             order: file.section(Kind::ORDER),
+            extended: file.section(Kind::EXTENDED),
         }
     }
 }
@@ -135,6 +139,7 @@ impl<'a> Built<'a> {
             (Kind::GRAPH, self.graph),
             (Kind::CALIBRATION, self.calibration),
             (Kind::ORDER, self.order),
+            (Kind::EXTENDED, self.extended),
         ];
         all.into_iter().filter_map(|(kind, bytes)| bytes.map(|bytes| Section { kind, bytes }))
     }
@@ -155,6 +160,7 @@ impl<'a> Built<'a> {
             graph: copy(&self.graph)?,
             calibration: copy(&self.calibration)?,
             order: copy(&self.order)?,
+            extended: copy(&self.extended)?,
         })
     }
 }

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const NEITHER: &[Precision] = &[];
-const INT8: &[Precision] = &[Precision::Int8];
+pub(super) const NEITHER: &[Precision] = &[];
+pub(super) const INT8: &[Precision] = &[Precision::Int8];
 const F32: &[Precision] = &[Precision::F32];
-const BOTH: &[Precision] = &[Precision::Int8, Precision::F32];
+pub(super) const BOTH: &[Precision] = &[Precision::Int8, Precision::F32];
 
 fn normal(seed: u64, count: usize) -> Vec<f32> {
     let mut random = SplitMix64::new(seed);
@@ -33,8 +33,19 @@ pub(super) fn clustered(seed: u64, rows: usize, queries: usize, dimension: usize
 }
 
 fn build(index_type: IndexType, data: &[f32], dimension: usize, metric: Metric, precisions: &[Precision]) -> Index {
+    build_in_bits(index_type, data, dimension, metric, precisions, 1)
+}
+
+pub(super) fn build_in_bits(
+    index_type: IndexType,
+    data: &[f32],
+    dimension: usize,
+    metric: Metric,
+    precisions: &[Precision],
+    bits: u32,
+) -> Index {
     let rows = MatrixView::new(data, dimension).unwrap();
-    let params = BuildParams { metric, precisions: precisions.to_vec(), seed: 5, ..BuildParams::default() };
+    let params = BuildParams { metric, precisions: precisions.to_vec(), bits, seed: 5, ..BuildParams::default() };
     let sections = Index::build(index_type, rows, &params, &|_, _| ()).unwrap();
     let shape = Shape { index_type, metric, count: rows.rows(), dimension };
     let index = Index::open(&shape, &sections.to_blobs().unwrap()).unwrap();
@@ -43,7 +54,7 @@ fn build(index_type: IndexType, data: &[f32], dimension: usize, metric: Metric, 
 }
 
 /// By the definition, in f64.
-fn exact(data: &[f32], query: &[f32], metric: Metric, limit: usize, allow: Option<&Bitmap>) -> Vec<Hit> {
+pub(super) fn exact(data: &[f32], query: &[f32], metric: Metric, limit: usize, allow: Option<&Bitmap>) -> Vec<Hit> {
     let product = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(&x, &y)| f64::from(x) * f64::from(y)).sum::<f64>();
     let length = |a: &[f32]| product(a, a).sqrt();
     let mut hits: Vec<Hit> = data
@@ -284,23 +295,24 @@ fn builds_are_the_same_bytes_and_depend_on_the_seed() {
     let data: Vec<f32> = (0..1000 * 40).map(|_| (random.below(64) as f32 - 20.0) / 8.0).collect();
     let rows = MatrixView::new(&data, 40).unwrap();
     let build = |seed| {
-        let params = BuildParams { metric: Metric::L2, precisions: BOTH.to_vec(), seed, ..BuildParams::default() };
+        let params =
+            BuildParams { metric: Metric::L2, precisions: BOTH.to_vec(), bits: 4, seed, ..BuildParams::default() };
         let steps = std::sync::Mutex::new((0, 0));
         let sections = Scan::build(IndexType::ScanRabitq, rows, &params, &|done, of| {
             let mut steps = steps.lock().unwrap();
             *steps = (steps.0.max(done), of);
         });
-        assert_eq!(*steps.lock().unwrap(), (3000, 3000));
+        assert_eq!(*steps.lock().unwrap(), (4000, 4000));
         sections.unwrap()
     };
     let (a, b, c) = (build(1), build(1), build(2));
-    assert_eq!((&a.codes, &a.rotation, &a.rows_i8), (&b.codes, &b.rotation, &b.rows_i8));
+    assert_eq!((&a.codes, &a.rotation, &a.rows_i8, &a.extended), (&b.codes, &b.rotation, &b.rows_i8, &b.extended));
     assert_ne!(a.codes, c.codes);
     // The bytes that every machine writes. A change here is a change of what files hold.
     let hash = |bytes: &Option<Cow<'_, [u8]>>| crate::format::checksum(bytes.as_ref().unwrap());
     assert_eq!(
-        [hash(&a.rotation), hash(&a.centroids), hash(&a.codes), hash(&a.rows_i8)],
-        [11520051697841629764, 4902396070442629717, 16388985133038586991, 10928396107940848937]
+        [hash(&a.rotation), hash(&a.centroids), hash(&a.codes), hash(&a.rows_i8), hash(&a.extended)],
+        [11520051697841629764, 4902396070442629717, 16388985133038586991, 10928396107940848937, 7884245943752409834]
     );
 }
 
@@ -312,6 +324,7 @@ fn part<'a, 'd>(sections: &'a mut Built<'d>, i: usize) -> &'a mut Option<Cow<'d,
         &mut sections.codes,
         &mut sections.rows_i8,
         &mut sections.rows_f32,
+        &mut sections.extended,
     ];
     parts.into_iter().nth(i).unwrap()
 }
@@ -320,13 +333,13 @@ fn part<'a, 'd>(sections: &'a mut Built<'d>, i: usize) -> &'a mut Option<Cow<'d,
 fn damaged_sections_are_refused_without_a_panic() {
     let (data, queries) = clustered(10, 70, 1, 12);
     let rows = MatrixView::new(&data, 12).unwrap();
-    let params = BuildParams { metric: Metric::Ip, precisions: BOTH.to_vec(), ..BuildParams::default() };
+    let params = BuildParams { metric: Metric::Ip, precisions: BOTH.to_vec(), bits: 3, ..BuildParams::default() };
     let sections = Scan::build(IndexType::ScanRabitq, rows, &params, &|_, _| ()).unwrap();
     let shape = Shape { index_type: IndexType::ScanRabitq, metric: Metric::Ip, count: 70, dimension: 12 };
     let open = |shape: &Shape, sections: &Built<'_>| Index::open(shape, &sections.to_blobs().unwrap());
     open(&shape, &sections).unwrap().verify().unwrap();
 
-    for i in 0..6 {
+    for i in 0..7 {
         let mut damaged = sections.clone();
         let whole = part(&mut damaged, i).clone().unwrap();
         for len in [0, 1, whole.len() - 1, whole.len() + 1, whole.len() + 64] {

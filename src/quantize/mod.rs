@@ -1,6 +1,7 @@
-//! Smaller forms of vectors: a random rotation, 1-bit codes with an error bound, 8-bit rows; and
-//! k-means, which parts them into lists.
+//! Smaller forms of vectors: a random rotation, codes of 1 to 8 bits with an error bound, 8-bit rows;
+//! and k-means, which parts them into lists.
 
+pub mod extended;
 pub mod kmeans;
 mod parallel;
 pub mod rabitq;

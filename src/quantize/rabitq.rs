@@ -87,40 +87,59 @@ impl Shift {
     }
 }
 
+/// What a row has past the centroid of its list.
+#[derive(Debug, Clone)]
+pub(super) struct Residual {
+    /// r = P(o − c).
+    pub(super) rotated: Vec<f32>,
+    /// ‖o − c‖².
+    square: f64,
+    /// ⟨o − c, c⟩.
+    product: f64,
+}
+
 impl Encoder<'_> {
     /// Writes up to 32 rows as one block into `block`, which is all zero.
     pub fn encode<'r>(&self, rows: impl Iterator<Item = &'r [f32]>, block: &mut [u8]) {
         let (factors, codes) = block.split_at_mut(FACTOR_BYTES);
-        let mut residual = vec![0.0; self.rotation.padded()];
         for (j, row) in rows.enumerate() {
             debug_assert!(j < BLOCK_ROWS);
-            residual.fill(0.0);
-            residual.iter_mut().zip(row.iter().zip(self.centroid)).for_each(|(r, (&x, &c))| *r = x - c);
-            let factors_of_row = self.factors(&mut residual);
+            let residual = self.residual(row);
+            let r = &residual.rotated;
+            let absolute = r.iter().map(|r| f64::from(r.abs())).sum();
+            let along = self.along(|i| if r[i] > 0.0 { 1.0 } else { -1.0 });
+            let factors_of_row = self.factors(&residual, absolute, r.len() as f64, along);
             for (kind, factor) in factors_of_row.iter().enumerate() {
                 let at = 4 * (kind * BLOCK_ROWS + j);
                 factors[at..at + 4].copy_from_slice(&factor.to_le_bytes());
             }
-            for (group, four) in residual.as_chunks::<4>().0.iter().enumerate() {
+            for (group, four) in r.as_chunks::<4>().0.iter().enumerate() {
                 let bits = four.iter().enumerate().fold(0, |bits, (i, &x)| bits | u8::from(x > 0.0) << i);
                 codes[group * GROUP + j % GROUP] |= bits << (j / GROUP * 4);
             }
         }
     }
 
-    /// Rotates the residual and returns `f_add`, `f_scale`, `f_error`.
-    fn factors(&self, residual: &mut [f32]) -> [f32; 3] {
-        let with_centroid = residual.iter().zip(self.centroid);
-        let product: f64 = with_centroid.map(|(&r, &c)| f64::from(r) * f64::from(c)).sum();
-        let square: f64 = residual.iter().map(|&r| f64::from(r) * f64::from(r)).sum();
-        self.rotation.apply(residual);
-        let absolute: f64 = residual.iter().map(|r| f64::from(r.abs())).sum();
-        let d = residual.len() as f64;
-        let scale = if absolute > 0.0 { square / absolute } else { 0.0 };
-        let error = ((scale * scale * d - square).max(0.0) / (d - 1.0)).sqrt();
-        let sign = |r: f32, u: f32| f64::from(if r > 0.0 { u } else { -u });
-        let along = |shift: &Shift| -> f64 { residual.iter().zip(&shift.rotated).map(|(&r, &u)| sign(r, u)).sum() };
-        let along = self.shift.map_or(0.0, along);
+    pub(super) fn residual(&self, row: &[f32]) -> Residual {
+        let mut rotated: Vec<f32> = row.iter().zip(self.centroid).map(|(x, c)| x - c).collect();
+        let product = rotated.iter().zip(self.centroid).map(|(&r, &c)| f64::from(r) * f64::from(c)).sum();
+        let square = rotated.iter().map(|&r| f64::from(r) * f64::from(r)).sum();
+        rotated.resize(self.rotation.padded(), 0.0);
+        self.rotation.apply(&mut rotated);
+        Residual { rotated, square, product }
+    }
+
+    /// ⟨v, u⟩ of a code *v*.
+    pub(super) fn along(&self, v: impl Fn(usize) -> f64) -> f64 {
+        let u = self.shift.map_or(&[][..], |shift| &shift.rotated);
+        u.iter().enumerate().map(|(i, &u)| v(i) * f64::from(u)).sum()
+    }
+
+    /// `f_add`, `f_scale`, `f_error` of a code *v*, from ⟨v, r⟩, ‖v‖² and ⟨v, u⟩.
+    pub(super) fn factors(&self, residual: &Residual, with_residual: f64, norm: f64, along: f64) -> [f32; 3] {
+        let Residual { square, product, ref rotated } = *residual;
+        let scale = if with_residual > 0.0 { square / with_residual } else { 0.0 };
+        let error = ((scale * scale * norm - square).max(0.0) / (rotated.len() as f64 - 1.0)).sqrt();
         match self.metric {
             Metric::L2 => [(square + 2.0 * scale * along) as f32, (2.0 * scale) as f32, (2.0 * error) as f32],
             Metric::Ip | Metric::Cosine | Metric::Bm25 => {
@@ -209,6 +228,11 @@ impl Query {
             }
             self.entries.extend_from_slice(&table);
         }
+    }
+
+    /// P(q − m).
+    pub fn rotated(&self) -> &[f32] {
+        &self.residual
     }
 
     /// What the scan of a list reads, for lower bounds of this many standard deviations; 0 gives

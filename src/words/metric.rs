@@ -128,6 +128,11 @@ impl IndexType {
         matches!(self, IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfRabitq)
     }
 
+    /// Whether rows are coded by RaBitQ, in 1 to 8 bits a dimension.
+    pub const fn has_bits(self) -> bool {
+        matches!(self, IndexType::ScanRabitq | IndexType::IvfRabitq)
+    }
+
     /// The precision of rows that it can't do without.
     pub const fn needed_precision(self) -> Option<Precision> {
         match self {

@@ -157,6 +157,26 @@ fn a_recall_is_measured_asked_for_and_checked() {
 }
 
 #[test]
+fn codes_of_several_bits_do_without_rows() {
+    let shop = Workshop::new().with_collection(300, 16);
+    for index_type in ["SCAN_RABITQ", "IVF_RABITQ"] {
+        shop.run(&format!("{BUILD} --index-type {index_type} --bits 7 --rerank none")).ok();
+        let info = shop.run("info words.elanus --json").json();
+        assert_eq!((&info["bits"], &info["card"]["build"]["bits"]), (&json!(7), &json!(7)));
+        assert!(shop.run("info words.elanus").ok().contains("7 bits a dimension"));
+        shop.put("queries.f32", little(&vectors(20, 16, 9)));
+        let bench = "bench words.elanus queries.f32 --vectors vectors.npy --nprobe 1000 --json";
+        let runs = shop.run(bench).json()["runs"].clone();
+        assert!(runs.as_array().unwrap().iter().all(|run| run["recall"].as_f64().unwrap() > 0.85), "{runs}");
+        shop.run("search words.elanus queries.f32 --exact").failed(2, &["int8 or f32 rows"]);
+    }
+    shop.run(&format!("{BUILD} --index-type SCAN_RABITQ")).ok();
+    assert_eq!(shop.run("info words.elanus --json").json()["bits"], 1);
+    shop.run(&format!("{BUILD} --index-type FLAT")).ok();
+    assert_eq!(shop.run("info words.elanus --json").json()["bits"], Value::Null);
+}
+
+#[test]
 fn autoindex_says_what_it_chose_and_why() {
     let shop = Workshop::new().with_collection(60, 8);
     let auto = "build vectors.npy -o auto.elanus --index-type AUTOINDEX";

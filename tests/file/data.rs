@@ -26,6 +26,8 @@ pub struct Wanted {
     pub index_type: IndexType,
     pub metric: Metric,
     pub precisions: &'static [Precision],
+    /// Of RaBitQ codes, a dimension.
+    pub bits: u32,
     pub varchar_keys: bool,
 }
 
@@ -37,6 +39,7 @@ impl Default for Wanted {
             index_type: IndexType::ScanRabitq,
             metric: Metric::Cosine,
             precisions: &[Precision::Int8, Precision::F32],
+            bits: 1,
             varchar_keys: false,
         }
     }
@@ -106,6 +109,7 @@ pub fn params(wanted: &Wanted) -> BuildParams {
         metric: wanted.metric,
         precisions: wanted.precisions.to_vec(),
         nlist: Some(NLIST),
+        bits: wanted.bits,
         seed: SEED,
         ..BuildParams::default()
     }

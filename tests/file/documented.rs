@@ -199,11 +199,33 @@ impl<'a> Second<'a> {
                 if four >> (i % 4) & 1 == 1 { 1.0 } else { -1.0 }
             })
             .collect();
-        let [f_add, f_scale, f_error] = [0, 32, 64].map(|kind| Self::f32(block, kind + j));
+        let (code, [f_add, f_scale, f_error]) = match self.section(13) {
+            None => (signs, [0, 32, 64].map(|kind| Self::f32(block, kind + j))),
+            Some(_) => self.extended(row, &signs),
+        };
         let apart: Vec<f64> = p.iter().zip(&u).map(|(p, u)| p - u).collect();
         let square = dot(&apart, &apart);
         let added = if self.metric() == Metric::L2 { square } else { -dot(query, &m) - dot(&p, &u) - t };
-        (added + f_add - f_scale * dot(&signs, &p), f_error * square.sqrt(), f_scale)
+        (added + f_add - f_scale * dot(&code, &p), f_error * square.sqrt(), f_scale)
+    }
+
+    /// The vector that the bits of [`Self::estimate`] and section 13 make, and its factors.
+    fn extended(&self, row: usize, signs: &[f64]) -> (Vec<f64>, [f64; 3]) {
+        let (section, d) = (self.section(13).unwrap(), signs.len());
+        let bits = Self::u32(section, 0);
+        let row = &section[16 + row * (12 + d / 8 * (bits - 1))..];
+        let v = (0..d).map(|i| {
+            let position = i % 4 * (d / 4) + i / 4;
+            let (mut level, mut part) = (usize::from(signs[i] > 0.0), &row[12..]);
+            for width in [4, 2, 1].into_iter().filter(|width| (bits - 1) & width != 0) {
+                let n = d * width / 8;
+                let byte = usize::from(part[position % n]);
+                level = level << width | byte >> (position / n * width) & ((1 << width) - 1);
+                part = &part[n..];
+            }
+            level as f64 - ((1 << bits) - 1) as f64 / 2.0
+        });
+        (v.collect(), [0, 1, 2].map(|i| Self::f32(row, i)))
     }
 
     /// The number that a row was given by.
@@ -386,6 +408,38 @@ fn a_second_reader_estimates_the_same_from_codes() {
         // The stated deviation is that of the estimate: within what so few rotations can tell.
         let ratio = (off / deviations).sqrt();
         assert!((0.5..1.5).contains(&ratio), "{wanted:?}: {ratio}");
+    }
+}
+
+#[test]
+fn a_second_reader_estimates_the_same_from_codes_of_several_bits() {
+    for wanted in variants().filter(|w| matches!(w.index_type, IndexType::ScanRabitq | IndexType::IvfRabitq)) {
+        for bits in 2..=8 {
+            let wanted = Wanted { bits, ..wanted };
+            let bytes = file(&wanted);
+            let (sealed, second) = (open(&bytes), Second { file: &bytes });
+            assert_eq!(Second::u32(second.section(13).unwrap(), 0), bits as usize);
+            let (mut off, mut deviations) = (0.0, 0.0);
+            for query in vectors(5, wanted.dimension, 57).chunks_exact(wanted.dimension) {
+                let stored = second.stored_query(query);
+                let request =
+                    Request { rerank: Some(0), limit: wanted.rows, nprobe: Some(NLIST), ..Request::new(query) };
+                let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
+                assert_eq!(hits.len(), wanted.rows);
+                for hit in hits {
+                    let (estimate, deviation, _) = second.estimate(&stored, hit.row as usize);
+                    let found = f64::from(hit.distance);
+                    assert!(
+                        (found - estimate).abs() < 1e-3 * estimate.abs().max(1.0),
+                        "{wanted:?}: {found} {estimate}"
+                    );
+                    off += (estimate - second.distance_f32(&stored, hit.row as usize)).powi(2);
+                    deviations += deviation.powi(2);
+                }
+            }
+            let ratio = (off / deviations).sqrt();
+            assert!((0.4..1.6).contains(&ratio), "{wanted:?}: {ratio}");
+        }
     }
 }
 

@@ -18,6 +18,7 @@ fn small(index_type: IndexType) -> Vec<u8> {
         rows: 36,
         dimension: 5,
         index_type,
+        bits: if index_type == IndexType::IvfRabitq { 8 } else { 1 },
         varchar_keys: index_type == IndexType::Flat,
         ..Wanted::default()
     })
@@ -179,6 +180,19 @@ fn particular_lies_are_refused() {
         }),
         ("a factor that isn't finite", IndexType::ScanRabitq, |p| {
             write(p.section(Kind::CODES), 0, &f32::NAN.to_le_bytes())
+        }),
+        ("codes of one bit past the first", IndexType::IvfRabitq, |p| {
+            write(p.section(Kind::EXTENDED), 0, &1u32.to_le_bytes())
+        }),
+        ("codes of more bits than there are", IndexType::IvfRabitq, |p| {
+            write(p.section(Kind::EXTENDED), 0, &u32::MAX.to_le_bytes())
+        }),
+        ("something where extended codes have zeros", IndexType::IvfRabitq, |p| p.section(Kind::EXTENDED)[12] = 1),
+        ("a factor of all bits that isn't finite", IndexType::IvfRabitq, |p| {
+            write(p.section(Kind::EXTENDED), 16, &f32::NAN.to_le_bytes())
+        }),
+        ("a factor of all bits below zero", IndexType::IvfRabitq, |p| {
+            write(p.section(Kind::EXTENDED), 24, &(-1.0f32).to_le_bytes())
         }),
         ("a directory of other rows", IndexType::ScanRabitq, |p| {
             write(p.section(Kind::DIRECTORY), 12, &37u32.to_le_bytes())

@@ -31,6 +31,8 @@ struct Type {
 #[derive(Deserialize)]
 struct Other {
     rerank: Vec<String>,
+    #[serde(default = "one")]
+    bits: u32,
     floor: f64,
     search: Search,
 }
@@ -41,6 +43,11 @@ struct Search {
     #[serde(default)]
     exact: bool,
     ef: Option<usize>,
+    nprobe: Option<usize>,
+}
+
+fn one() -> u32 {
+    1
 }
 
 #[derive(Deserialize)]
@@ -96,7 +103,14 @@ fn file(case: &Case, data: &[f32], index_type: IndexType, metric: Metric, how: &
         sparse: None,
         text: None,
         index_type,
-        params: BuildParams { metric, precisions, seed: 1, ef_construction: 60, ..BuildParams::default() },
+        params: BuildParams {
+            metric,
+            precisions,
+            bits: how.bits,
+            seed: 1,
+            ef_construction: 60,
+            ..BuildParams::default()
+        },
         keys: PrimaryKeys::RowNumbers,
         columns: Some(columns),
         fields: None,
@@ -136,6 +150,7 @@ fn recall(
             filter: filter.expression.as_deref(),
             exact: how.search.exact,
             ef: how.search.ef,
+            nprobe: how.search.nprobe,
             ..Request::new(query)
         };
         let hits = sealed.search(&request, &mut scratch).unwrap();
@@ -172,8 +187,9 @@ fn every_cell_reaches_its_floor() {
                         assert_eq!(reached, later);
                         assert!(
                             reached >= how.floor,
-                            "{}, {index_type} {metric} {:?} {:?}: recall {reached}",
+                            "{}, {index_type} {metric} in {} bits {:?} {:?}: recall {reached}",
                             case.name,
+                            how.bits,
                             how.rerank,
                             filter.expression
                         );

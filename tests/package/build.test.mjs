@@ -58,6 +58,11 @@ test("the file is what the native command builds", async (t) => {
   same(await both.toBytes(), buildIndex(folder, vectors, { args: ["--rerank", "int8,f32", "--calibrate", "40"] }), "with a calibration");
   assert.equal((await both.search(query, { recall: 0.9 })).length, 10);
   await both.close();
+  const codes = await elanus.build(vectors, { bits: 8, rerank: [] });
+  same(await codes.toBytes(), native(["--bits", "8", "--rerank", "none"]), "codes of several bits");
+  const nearest = exact("COSINE", vectors, query, 1)[0].row;
+  assert.ok((await codes.search(query, { limit: 3 })).some(({ row }) => row === nearest));
+  await codes.close();
 });
 
 test("fields and keys are those of the native command's file", async () => {
@@ -109,6 +114,8 @@ test("what can't be built is refused, with what to do", async () => {
   await refused({ indexType: "IVF_FLAT", rerank: ["int8"] }, "INVALID_ARGUMENT", /ask for f32/);
   await refused({ nlist: 9 }, "INVALID_ARGUMENT", /for indexes of lists/);
   await refused({ indexType: "IVF_SQ8", nlist: 65_537 }, "INVALID_ARGUMENT", /nlist/);
+  await refused({ bits: 9 }, "INVALID_ARGUMENT", /bits must be/);
+  await refused({ indexType: "HNSW", bits: 2 }, "INVALID_ARGUMENT", /bits is for RaBitQ codes/);
   await refused({ maxBytesPerVector: 9 }, "INVALID_ARGUMENT", /is for AUTOINDEX/);
   await refused({ indexType: "AUTOINDEX", maxBytesPerVector: 9 }, "INVALID_ARGUMENT", /smallest/);
   await refused({ indexType: "AUTOINDEX", rerank: ["f32"] }, "INVALID_ARGUMENT", /leave out rerank/);

@@ -53,9 +53,9 @@ test("every cell reaches its floor, before and after it is saved", async (t) => 
   let cells = 0;
   for (const given of cases) {
     const data = draw(given);
-    for (const { indexType, rerank, floor, search } of types) {
+    for (const { indexType, bits = 1, rerank, floor, search } of types) {
       for (const metric of metrics) {
-        const args = ["--metric", metric, "--index-type", indexType, "--rerank", rerank.join(","), "--ef-construction", "60", "--calibrate", "0"];
+        const args = ["--metric", metric, "--index-type", indexType, "--rerank", rerank.join(",") || "none", "--bits", bits, "--ef-construction", "60", "--calibrate", "0"];
         buildIndex(folder, data.vectors, { rows: data.rows, args });
         const answers = await page.evaluate(
           async ({ queries, filters, options }) => {
@@ -64,7 +64,7 @@ test("every cell reaches its floor, before and after it is saved", async (t) => 
               const found = [];
               for (const { expression } of filters) {
                 const lists = await index.search(queries, { ...options, ...(expression && { filter: expression }) });
-                found.push(lists.map((hits) => hits.map(({ row, distance }) => [row, distance])));
+                found.push(lists.map((hits) => hits.map(({ id, distance }) => [Number(id), distance])));
               }
               return found;
             };
@@ -79,7 +79,7 @@ test("every cell reaches its floor, before and after it is saved", async (t) => 
           },
           { queries: data.queries.map((query) => Array.from(query)), filters, options: { limit: k, ...search } },
         );
-        const what = `${given.name}, ${indexType} ${metric} ${rerank}`;
+        const what = `${given.name}, ${indexType} ${metric} in ${bits} bits ${rerank}`;
         assert.ok(answers.same, `${what}: what is saved is what was opened`);
         assert.deepEqual(answers.after, answers.before, what);
         filters.forEach((filter, i) => {
