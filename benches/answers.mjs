@@ -12,7 +12,7 @@ const TIE = 1e-6;
  * @returns {{ found: number, wanted: number, fault?: string }}
  */
 export function judge(ids, similarities, tolerance, query, dataset, truth) {
-  const { base, queryVectors, dimension, count } = dataset;
+  const { base, queryVectors, dimension, count, passes } = dataset;
   const wanted = truth[query].length;
   const fault = (text) => ({ found: 0, wanted, fault: `query ${query}: ${text}` });
   if (ids.length !== wanted) return fault(`${ids.length} answers where ${wanted} were asked for`);
@@ -20,6 +20,7 @@ export function judge(ids, similarities, tolerance, query, dataset, truth) {
   let found = 0;
   for (const [at, id] of ids.entries()) {
     if (!Number.isInteger(id) || id < 0 || id >= count) return fault(`${id} is no row`);
+    if (passes && !passes(id)) return fault(`row ${id} doesn't pass the filter`);
     const product = dot(queryVectors, query * dimension, base, id * dimension, dimension);
     if (similarities && !(Math.abs(similarities[at] - product) <= tolerance)) {
       return fault(`row ${id} is said to be ${similarities[at]} near, but is ${product}`);

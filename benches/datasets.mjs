@@ -25,7 +25,13 @@ export const DATASETS = {
     title: "Synthetic",
     dimension: 64,
     synthetic: true,
-    read: drawClusters,
+    read: () => drawClusters({ count: 5000, dimension: 64, centres: 50, spread: 0.8, queries: 100 }),
+  },
+  clusters: {
+    title: "Clusters",
+    dimension: 96,
+    synthetic: true,
+    read: () => drawClusters({ count: 60_000, dimension: 96, centres: 300, spread: 0.8, queries: 200 }),
   },
 };
 
@@ -102,19 +108,18 @@ function readGlove(site) {
   return { base: take(kept), queries: take(held), source: `npm ${name} ${version}; queries: ${HELD_OUT} words held out` };
 }
 
-function drawClusters() {
-  const [dimension, centres] = [64, 50];
+function drawClusters({ count, dimension, centres, spread, queries }) {
   const random = new Random(1);
   const middle = Float32Array.from({ length: centres * dimension }, () => random.normal());
   const draw = (rows) => {
     const out = new Float32Array(rows * dimension);
     for (let row = 0; row < rows; row++) {
       const centre = random.below(centres) * dimension;
-      for (let i = 0; i < dimension; i++) out[row * dimension + i] = middle[centre + i] + 0.8 * random.normal();
+      for (let i = 0; i < dimension; i++) out[row * dimension + i] = middle[centre + i] + spread * random.normal();
     }
     return out;
   };
-  return { base: draw(5000), queries: draw(100), source: "normal vectors around 50 centres, seed 1" };
+  return { base: draw(count), queries: draw(queries), source: `normal vectors around ${centres} centres, seed 1` };
 }
 
 function normalise(data, dimension) {

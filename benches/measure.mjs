@@ -13,7 +13,8 @@ const SLOW_QUERIES = 50;
  * machine does hits all alike.
  *
  * A runner has { engine, setting, floor, tolerance, about, run(first, last) }, and run gives
- * { ids, similarities?, ms }, each with one entry a query.
+ * { ids, similarities?, ms }, each with one entry a query. One that searches among some of the rows has a truth of its
+ * own and says which rows those are: { truth, passes(row) }.
  */
 export async function measure({ runners, dataset, truth, limit, rounds, log }) {
   const states = [];
@@ -39,9 +40,10 @@ export async function measure({ runners, dataset, truth, limit, rounds, log }) {
   return states.map((state) => summary(state, dataset, limit));
 }
 
-function take(state, { ids, similarities }, first, dataset, truth) {
+function take(state, { ids, similarities }, first, dataset, all) {
+  const { tolerance, truth = all, passes } = state.runner;
   for (const [i, list] of ids.entries()) {
-    const { found, wanted, fault } = judge(list, similarities?.[i], state.runner.tolerance, first + i, dataset, truth);
+    const { found, wanted, fault } = judge(list, similarities?.[i], tolerance, first + i, { ...dataset, passes }, truth);
     state.found += found;
     state.wanted += wanted;
     state.fault ??= fault;

@@ -84,16 +84,16 @@ function figure(number, digits = 0) {
   return Number.isFinite(number) ? number.toFixed(digits) : "–";
 }
 
-function micros(ms) {
+export function micros(ms) {
   return (ms * 1000).toFixed(ms < 0.1 ? 1 : 0);
 }
 
-function piped([head, ...rows]) {
+export function piped([head, ...rows]) {
   const line = (cells) => `| ${cells.join(" | ")} |`;
   return [line(head), line(head.map(() => "---")), ...rows.map(line)].join("\n");
 }
 
-function aligned(table) {
+export function aligned(table) {
   const widths = table[0].map((_, column) => Math.max(...table.map((row) => row[column].length)));
   const numbers = table[0].map((_, column) => column > 0 && table.slice(1).every((row) => /^[\d.,–]+$/.test(row[column])));
   const pad = (cell, column) => (numbers[column] ? cell.padStart(widths[column]) : cell.padEnd(widths[column]));

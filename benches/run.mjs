@@ -1,15 +1,15 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { Problem, showProblem } from "../scripts/setup/problem.mjs";
+import { Problem } from "../scripts/setup/problem.mjs";
 import { Progress, duration } from "../scripts/setup/progress.mjs";
 import { openSite } from "../scripts/setup/site.mjs";
 import { ensure } from "../scripts/setup/steps.mjs";
 import { answerRates } from "./answers.mjs";
 import { Browser } from "./browser.mjs";
+import { count, machine, runMain } from "./command.mjs";
 import { DATASETS, prepare } from "./datasets.mjs";
 import { Files } from "./files.mjs";
 import { measure } from "./measure.mjs";
@@ -92,26 +92,6 @@ function readOptions() {
   };
 }
 
-function count(name, text) {
-  const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 1) {
-    throw new Problem(`--${name} is ${text}; it must be a whole number from 1 up.`, { remedy: "See npm run bench -- --help" });
-  }
-  return number;
-}
-
-function machine(site) {
-  const { version } = JSON.parse(readFileSync(path.join(site.root, "pkg/package.json"), "utf8"));
-  return {
-    cpu: os.cpus()[0]?.model ?? "unknown",
-    cores: os.cpus().length,
-    memoryGiB: Math.round(os.totalmem() / 2 ** 30),
-    system: `${os.type()} ${os.release()}`,
-    node: process.version,
-    elanus: version,
-  };
-}
-
 async function benchDataset(name, context) {
   const { site, options, browser, native, files, log } = context;
   const dataset = await prepare(name, site, options.queries, log);
@@ -163,10 +143,4 @@ async function main() {
   }
 }
 
-try {
-  await main();
-} catch (error) {
-  const wrongUse = error.code?.startsWith("ERR_PARSE_ARGS");
-  showProblem(wrongUse ? new Problem(error.message, { remedy: "See npm run bench -- --help" }) : error);
-  process.exitCode = wrongUse ? 2 : 1;
-}
+await runMain(main, "npm run bench -- --help");

@@ -1,25 +1,17 @@
 import assert from "node:assert/strict";
-import { execFile } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { bench } from "./support.mjs";
 
 const SCRIPT = fileURLToPath(new URL("../../benches/run.mjs", import.meta.url));
-
-function bench(...args) {
-  return new Promise((resolve) => {
-    execFile(process.execPath, [SCRIPT, ...args], { maxBuffer: 1 << 24 }, (error, stdout, stderr) => {
-      resolve({ code: error ? error.code : 0, stdout, stderr });
-    });
-  });
-}
 
 test("a smoke run measures every index type and finds every answer right", async (t) => {
   const out = mkdtempSync(path.join(tmpdir(), "elanus-bench-"));
   t.after(() => rmSync(out, { recursive: true, force: true }));
-  const { code, stdout, stderr } = await bench("--quick", "--no-native", "--peers", "javascript", "--out", out);
+  const { code, stdout, stderr } = await bench(SCRIPT, "--quick", "--no-native", "--peers", "javascript", "--out", out);
   assert.equal(code, 0, stderr);
   const { datasets } = JSON.parse(readFileSync(path.join(out, "results.json"), "utf8"));
   const { rows } = datasets[0];
@@ -38,11 +30,11 @@ test("a smoke run measures every index type and finds every answer right", async
 
 test("wrong options are refused with what to do", async () => {
   for (const args of [["--dataset", "none"], ["--rounds", "0"], ["--queries", "many"], ["--unknown"]]) {
-    const { code, stderr } = await bench(...args);
+    const { code, stderr } = await bench(SCRIPT, ...args);
     assert.notEqual(code, 0);
     assert.match(stderr, /What to do:/, args.join(" "));
   }
-  const { code, stdout } = await bench("--help");
+  const { code, stdout } = await bench(SCRIPT, "--help");
   assert.equal(code, 0);
   assert.match(stdout, /--quick/);
 });

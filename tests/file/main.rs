@@ -10,5 +10,6 @@ mod hostile;
 mod memory;
 mod queries;
 mod sealed;
+mod selectivity;
 mod table;
 mod text;
