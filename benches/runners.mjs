@@ -7,6 +7,7 @@
 
 const RERANKS = [20, 50, 100, 200, 400, 800];
 const EFS = [10, 20, 40, 80, 160, 320];
+const NPROBES = [8, 16, 32, 64, 128, 256];
 
 const FLOAT = 1e-4;
 /** 8 bits a dimension, with a scale for each row. */
@@ -14,6 +15,7 @@ const BYTE = 0.02;
 
 const adaptive = { setting: "default", options: {}, floor: 0.8 };
 const reranked = RERANKS.map((rerank) => ({ setting: `rerank ${rerank}`, options: { rerank }, floor: 0.3 }));
+const probed = NPROBES.map((nprobe) => ({ setting: `nprobe ${nprobe}`, options: { nprobe }, floor: 0.3 }));
 const walked = EFS.map((ef) => ({ setting: `ef ${ef}`, options: { ef }, floor: 0.3 }));
 
 /** Each file is searched in the page's own thread, and in a worker where `inWorker` has settings: that shows what a worker costs. */
@@ -44,6 +46,20 @@ const ELANUS = [
     build: ["--index-type", "SCAN_RABITQ", "--rerank", "f32"],
     tolerance: FLOAT,
     settings: [adaptive, ...reranked],
+    inWorker: [],
+  },
+  {
+    engine: "Elanus IVF_RABITQ int8",
+    build: ["--index-type", "IVF_RABITQ", "--rerank", "int8"],
+    tolerance: BYTE,
+    settings: [{ ...adaptive, floor: 0.7 }, ...probed],
+    inWorker: [probed[3]],
+  },
+  {
+    engine: "Elanus IVF_RABITQ f32",
+    build: ["--index-type", "IVF_RABITQ", "--rerank", "f32"],
+    tolerance: FLOAT,
+    settings: [{ ...adaptive, floor: 0.7 }, ...probed],
     inWorker: [],
   },
   {
