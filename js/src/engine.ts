@@ -231,6 +231,13 @@ export interface Description {
   readonly simd: 'simd128' | 'relaxed-simd';
 }
 
+/** Vectors of some rows, with their primary keys. */
+export interface Vectors {
+  readonly ids: Key[];
+  /** `dimension` numbers a row, row after row. */
+  readonly vectors: Float32Array;
+}
+
 /** Where an index file comes from. */
 export type Source =
   | { readonly kind: 'url'; readonly url: string }
@@ -275,6 +282,8 @@ export interface Engine {
   /** Forgets an iteration. */
   endIteration(iteration: number): Promise<void>;
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Promise<Entity[]>;
+  /** The keys and the vectors of rows, one after the other. */
+  vectors(rows: Uint32Array, signal: AbortSignal | undefined): Promise<Vectors>;
   memory(): Promise<MemoryUsage>;
   close(): void;
 }

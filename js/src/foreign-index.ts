@@ -81,6 +81,16 @@ export class ForeignIndex {
     this.#handle!.prepare({ limit, ef, nprobe, searchK, kFactor });
   }
 
+  key(row: number): Key {
+    return this.#handle!.key(row) as Key;
+  }
+
+  /** A row's vector, where queries are written: valid until the next call. */
+  vector(row: number): Float32Array {
+    this.#handle!.load_vector(row);
+    return new Float32Array(this.#memory.buffer, this.#handle!.query_pointer() >>> 0, this.dimension);
+  }
+
   search(query: Float32Array): Hit[] {
     const handle = this.#handle!;
     new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length).set(query);

@@ -1,7 +1,7 @@
 export type { Query, SparseVector } from './asked.js';
 export { build, type BuildOptions, type FieldType } from './build.js';
 export type { Card, FieldInfo, ModelCard, ModelSource } from './card.js';
-export type { BuildProgress, Entity, ForeignMetric, Hit, IndexType, IteratorOptions, Key, Lists, MemoryUsage, Metric, Progress, SearchOptions } from './engine.js';
+export type { BuildProgress, Entity, ForeignMetric, Hit, IndexType, IteratorOptions, Key, Lists, MemoryUsage, Metric, Progress, SearchOptions, Vectors } from './engine.js';
 export { ElanusError, type ErrorCode } from './errors.js';
 export { open, type IndexSource, type OpenOptions } from './open.js';
 export type { HybridOptions, HybridSearch, Rerank } from './hybrid.js';

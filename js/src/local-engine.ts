@@ -15,6 +15,7 @@ import type {
   SearchPlan,
   Source,
   Hints,
+  Vectors,
 } from './engine.js';
 import { ElanusError, fromPlain, invalid, isThrownByCore } from './errors.js';
 import { FileBuilder } from './file-builder.js';
@@ -250,6 +251,27 @@ export class LocalEngine implements Engine, Sink {
     });
   }
 
+  vectors(rows: Uint32Array, signal: AbortSignal | undefined): Promise<Vectors> {
+    return this.#inTurn(async () => {
+      signal?.throwIfAborted();
+      const dimension = this.#call((handle) => this.#foreign?.dimension ?? handle.dimension());
+      const [ids, vectors]: [Key[], Float32Array] = [[], new Float32Array(rows.length * dimension)];
+      let resumed = performance.now();
+      for (const [i, row] of rows.entries()) {
+        if (performance.now() - resumed > SLICE_MS) {
+          await nextTask();
+          signal?.throwIfAborted();
+          resumed = performance.now();
+        }
+        this.#call((handle) => {
+          ids.push((this.#foreign ? this.#foreign.key(row) : handle.key(row)) as Key);
+          vectors.set(this.#foreign ? this.#foreign.vector(row) : this.#vector(handle, row), i * dimension);
+        });
+      }
+      return { ids, vectors };
+    });
+  }
+
   async memory(): Promise<MemoryUsage> {
     this.#call(() => undefined);
     if (this.#foreign) {
@@ -318,6 +340,12 @@ export class LocalEngine implements Engine, Sink {
       this.#query = new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length);
     }
     this.#query.set(query);
+  }
+
+  /** A row's vector, where queries are written: valid until the next call. */
+  #vector(handle: IndexHandle, row: number): Float32Array {
+    handle.load_vector(row);
+    return new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, handle.dimension());
   }
 
   /** What the last search left, with keys and fields. */

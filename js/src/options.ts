@@ -243,6 +243,17 @@ export function checkKeys(given: unknown): Key[] {
   return keys as Key[];
 }
 
+/** Checks positions of rows in an index of `count`. */
+export function checkRows(given: unknown, count: number): Uint32Array {
+  if (!Array.isArray(given) && !(given instanceof Uint32Array)) throw invalid(`rows must be a list of their positions, not ${describe(given)}`);
+  for (const row of given as ArrayLike<unknown> & Iterable<unknown>) {
+    if (!(Number.isInteger(row) && (row as number) >= 0 && (row as number) < count)) {
+      throw invalid(`${describe(row)} is no row; the index has ${count}, from 0 on`);
+    }
+  }
+  return Uint32Array.from(given as number[]);
+}
+
 /** Whether a list is one of vectors, and not a vector. */
 export function isBatch(given: unknown): given is readonly Vector[] {
   return Array.isArray(given) && given.length > 0 && typeof given[0] === 'object' && given[0] !== null;

@@ -1,5 +1,5 @@
 import type { Asked, Queries } from './asked.js';
-import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, Progress, SearchPlan, Source, Hints } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, Progress, SearchPlan, Source, Hints, Vectors } from './engine.js';
 import type { PlainError } from './errors.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
 
@@ -29,6 +29,7 @@ export interface Methods {
   advance(iteration: number): Hit[];
   endIteration(iteration: number): void;
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Entity[];
+  vectors(rows: Uint32Array): Vectors;
   memory(): MemoryUsage;
 }
 

@@ -1,5 +1,5 @@
 import type { Asked, Queries } from './asked.js';
-import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hints, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hints, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source, Vectors } from './engine.js';
 import { ElanusError, fromPlain } from './errors.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
 import { lifelineName, watch } from './lifeline.js';
@@ -129,6 +129,10 @@ export class RemoteEngine implements Engine, Sink {
 
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Promise<Entity[]> {
     return this.#call('get', [keys, outputFields]);
+  }
+
+  vectors(rows: Uint32Array, signal: AbortSignal | undefined): Promise<Vectors> {
+    return this.#call('vectors', [rows], { signal });
   }
 
   memory(): Promise<MemoryUsage> {

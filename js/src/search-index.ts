@@ -1,10 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { areMany, kindOf, type Query, readQueries, readQuery } from './asked.js';
 import { type Card, checkModel, type FieldInfo } from './card.js';
-import type { Description, Engine, Entity, Hit, IteratorOptions, Key, Lists, MemoryUsage, Metric, SearchOptions } from './engine.js';
+import type { Description, Engine, Entity, Hit, IteratorOptions, Key, Lists, MemoryUsage, Metric, SearchOptions, Vectors } from './engine.js';
 import { ElanusError } from './errors.js';
 import { type HybridOptions, type HybridSearch, planHybrid } from './hybrid.js';
-import { checkFields, checkKeys, flatten, flattenBits, knownOnly, planForeignSearch, planIteration, planSearch, type Vector } from './options.js';
+import { checkFields, checkKeys, checkRows, checkSignal, flatten, flattenBits, knownOnly, planForeignSearch, planIteration, planSearch, type Vector } from './options.js';
 
 /** Ends the workers of indexes that were dropped without `close()`. Made at the first one: nothing runs at import. */
 let dropped: FinalizationRegistry<Engine> | undefined;
@@ -145,6 +145,21 @@ export class Index {
     this.#checkOpen();
     const { outputFields = ['*'] } = knownOnly(options, ['outputFields'], 'get');
     return this.#engine.get(checkKeys(ids), checkFields(outputFields, this.card));
+  }
+
+  /**
+   * The vectors of rows, by their position in the file (`row` of a hit; 0 to `count` − 1), with their primary keys: in the
+   * best precision that the file has, normalised for COSINE. What is kept in 8 bits or in codes comes back as near as that.
+   * `index.search(vector)` with one finds what is near the row.
+   *
+   * @param rows positions, in any order
+   * @throws ElanusError `INVALID_ARGUMENT` if there is no such row, or the file holds nothing that vectors could be made of;
+   *   `CLOSED`, `WORKER_FAILED`. Rejected with `signal.reason` if the signal fires.
+   */
+  async vectors(rows: readonly number[] | Uint32Array, options?: { signal?: AbortSignal }): Promise<Vectors> {
+    this.#checkOpen();
+    const signal = checkSignal(knownOnly(options, ['signal'], 'vectors').signal);
+    return this.#engine.vectors(checkRows(rows, this.count), signal);
   }
 
   /**

@@ -52,6 +52,7 @@ const handlers: Handlers = {
   advance: (args, signal) => loaded().advance(...args, signal),
   endIteration: (args) => loaded().endIteration(...args),
   get: (args) => loaded().get(...args),
+  vectors: (args, signal) => loaded().vectors(...args, signal),
   memory: () => loaded().memory(),
 };
 

@@ -243,6 +243,17 @@ impl Rows {
         &floats[row * size..(row + 1) * size]
     }
 
+    /// Writes the vector of a row, in the best precision there is, to `out` of `dimension` floats:
+    /// normalised for COSINE. False if there are no rows. Panics if there is no such row.
+    pub fn vector(&self, row: usize, out: &mut [f32]) -> bool {
+        match (&self.floats, &self.bytes) {
+            (Some(floats), _) => out.copy_from_slice(cast(self.float_row(floats, row)).unwrap_or_default()),
+            (None, Some(bytes)) => bytes.decode(row, out),
+            (None, None) => return false,
+        }
+        true
+    }
+
     /// Compares every allowed row with each query; the nearest go to its `top`.
     ///
     /// # Errors

@@ -165,6 +165,16 @@ impl Rows {
         &self.codes[row * self.dimension..(row + 1) * self.dimension]
     }
 
+    /// Writes the vector that a row is kept as to `out`, of `dimension` floats. Panics if there is no
+    /// such row.
+    pub fn decode(&self, row: usize, out: &mut [f32]) {
+        let codes = cast::<i8>(self.codes(row)).unwrap_or_default();
+        let scale = self.scale(row);
+        for ((out, &centre), &code) in out.iter_mut().zip(floats(&self.centre)).zip(codes) {
+            *out = centre + scale * f32::from(code);
+        }
+    }
+
     /// Asks for what [`Self::distance`] will read of a row.
     #[inline]
     pub fn touch(&self, row: usize) {

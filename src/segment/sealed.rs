@@ -235,6 +235,24 @@ impl Sealed {
         Ok(hits)
     }
 
+    /// Writes the vector of a row to `out`, in the best precision that the file has: normalised for
+    /// COSINE, and as near as 8 bits come where it has no other.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if there is no such row or the file has codes only; `DIMENSION_MISMATCH` if
+    /// `out` has another length.
+    pub fn vector(&self, row: u32, out: &mut [f32]) -> Result<()> {
+        self.given(row)?;
+        let dimension = self.header().dimension as usize;
+        if out.len() != dimension {
+            return Err(Error::dimension(dimension, out.len()));
+        }
+        if !self.index.rows().vector(row as usize, out) {
+            return Err(Error::argument("the file holds codes only, no vectors; build it with int8 or f32 rows"));
+        }
+        Ok(())
+    }
+
     /// The key of a row.
     ///
     /// # Errors

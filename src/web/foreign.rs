@@ -141,9 +141,30 @@ impl ForeignHandle {
         self.rows.iter().map(|&row| from_key(Key::Int64(self.index.id(row)))).collect()
     }
 
-    /// Writes the vector of a row to where queries are written, as near as the index kept it; says
-    /// whether it could.
-    pub fn load_vector(&mut self, row: u32) -> bool {
-        !self.index.is_binary() && (row as usize) < self.index.count() && self.index.vector(row, &mut self.query)
+    /// Writes the vector of a row to where queries are written, as near as the index kept it.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if there is no such row, or the index can't tell its vector.
+    pub fn load_vector(&mut self, row: u32) -> std::result::Result<(), JsValue> {
+        let count = self.index.count();
+        let fault = if row as usize >= count {
+            format!("there is no row {row}; the file has {count}")
+        } else if self.index.is_binary() || !self.index.vector(row, &mut self.query) {
+            format!("{} keeps nothing that a vector could be made of", self.index.index_type())
+        } else {
+            return Ok(());
+        };
+        Err(thrown(Error::argument(fault)))
+    }
+
+    /// What the library calls a row: a number, or a BigInt where a number would lose digits.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if there is no such row.
+    pub fn key(&self, row: u32) -> std::result::Result<JsValue, JsValue> {
+        if row as usize >= self.index.count() {
+            return Err(thrown(Error::argument(format!("there is no row {row}; the file has {}", self.index.count()))));
+        }
+        Ok(from_key(Key::Int64(self.index.id(row))))
     }
 }

@@ -311,6 +311,22 @@ impl IndexHandle {
         Ok(hits.len())
     }
 
+    /// Writes the vector of a row to where queries are written.
+    ///
+    /// # Errors
+    /// Those of [`Sealed::vector`].
+    pub fn load_vector(&mut self, row: u32) -> std::result::Result<(), JsValue> {
+        self.sealed.vector(row, &mut self.query).map_err(thrown)
+    }
+
+    /// The primary key of a row: a number, a BigInt or a string.
+    ///
+    /// # Errors
+    /// Those of [`Sealed::key`].
+    pub fn key(&self, row: u32) -> std::result::Result<JsValue, JsValue> {
+        self.sealed.key(row).map(from_key).map_err(thrown)
+    }
+
     /// Looks rows up by an array of keys (numbers, BigInts, strings); returns how many were found.
     pub fn find(&mut self, keys: js_sys::Array) -> usize {
         self.distances.clear();

@@ -72,6 +72,28 @@ fn exact_search_finds_the_nearest() {
 }
 
 #[test]
+fn rows_come_back_as_near_as_they_are_kept() {
+    for wanted in variants() {
+        let sealed = open(&file(&wanted));
+        let data = vectors(wanted.rows, wanted.dimension, data::SEED);
+        let mut found = vec![0.0; wanted.dimension];
+        for row in 0..wanted.rows as u32 {
+            sealed.vector(row, &mut found).unwrap();
+            let given = &data[sealed.given(row).unwrap() as usize * wanted.dimension..][..wanted.dimension];
+            let norm = given.iter().map(|x| x * x).sum::<f32>().sqrt();
+            let (divisor, size) = if wanted.metric == Metric::Cosine { (norm, 1.0) } else { (1.0, norm) };
+            let error = if wanted.precisions.contains(&Precision::F32) { 1e-6 } else { INT8_ERROR as f32 } * size;
+            assert!(found.iter().zip(given).all(|(x, y)| (x - y / divisor).abs() <= error), "{wanted:?} row {row}");
+        }
+        let refused = sealed.vector(wanted.rows as u32, &mut found).unwrap_err();
+        assert_eq!(refused.code, Code::InvalidArgument);
+        assert_eq!(sealed.vector(0, &mut found[1..]).unwrap_err().code, Code::DimensionMismatch);
+    }
+    let codes = open(&file(&Wanted { precisions: &[], ..Wanted::default() }));
+    assert!(codes.vector(0, &mut [0.0; 6]).unwrap_err().message.contains("codes only"));
+}
+
+#[test]
 fn a_search_with_room_finds_the_nearest_too() {
     for wanted in variants() {
         let sealed = open(&file(&wanted));

@@ -138,3 +138,23 @@ test("what a file doesn't say, and what it can't do, is told", async () => {
   await fails("INVALID_ARGUMENT", /\.elanus/, "hnswlib/l2.bin", { metric: "l2" }, (index) => index.get(1));
   await fails("DIMENSION_MISMATCH", /12/, "hnswlib/l2.bin", { metric: "l2" }, (index) => index.search([1]));
 });
+
+test("vectors of rows come back with the library's ids, where the index keeps any", async (t) => {
+  const { open } = await import(pathToFileURL(path.join(installed, "index.js")).href);
+  for (const [source, options] of [
+    ["hnswlib/l2-labels.bin", { metric: "L2" }],
+    ["annoy/euclidean.bin", { format: "Annoy", dimension: 12, metric: "euclidean" }],
+  ]) {
+    const index = await open(path.join(FIXTURES, source), options);
+    t.after(() => index.close());
+    const { ids, vectors } = await index.vectors([0, 5]);
+    for (const [i, id] of ids.entries()) {
+      const [first] = await index.search(vectors.subarray(i * index.dimension, (i + 1) * index.dimension), { limit: 1 });
+      assert.equal(first.id, id, source);
+      assert.ok(first.distance < 1e-6, source);
+    }
+  }
+  const bits = await open(path.join(FIXTURES, "annoy/hamming.bin"), { format: "Annoy", dimension: 53, metric: "hamming" });
+  t.after(() => bits.close());
+  await assert.rejects(bits.vectors([0]), (error) => error.code === "INVALID_ARGUMENT" && /keeps nothing/.test(error.message));
+});

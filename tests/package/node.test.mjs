@@ -91,6 +91,23 @@ test("many vectors at once are answered one list each, like single ones", async 
   assert.deepEqual(await index.search([Array.from(query)], { limit: 3 }), [await index.search(query, { limit: 3 })]);
 });
 
+test("vectors of rows come back with their keys", async (t) => {
+  const index = await opened(t, flatFile(vectors, { keys: vectors.map((_, row) => BigInt(row) * 3n) }));
+  const found = await index.vectors([7, 599, 7]);
+  assert.deepEqual(found.ids, [21, 1797, 21]);
+  assert.equal(found.vectors.length, 3 * DIMENSION);
+  for (const [i, row] of [7, 599, 7].entries()) {
+    const norm = Math.hypot(...vectors[row]);
+    const one = found.vectors.subarray(i * DIMENSION, (i + 1) * DIMENSION);
+    assert.ok(one.every((x, j) => Math.abs(x - vectors[row][j] / norm) < 1e-6));
+    assert.equal((await index.search(one, { limit: 1 }))[0].row, row);
+  }
+  assert.deepEqual(await index.vectors(new Uint32Array()), { ids: [], vectors: new Float32Array() });
+  await assert.rejects(index.vectors([600]), fails("INVALID_ARGUMENT", /no row; the index has 600/));
+  await assert.rejects(index.vectors([0.5]), fails("INVALID_ARGUMENT"));
+  await assert.rejects(index.vectors(7), fails("INVALID_ARGUMENT", /list of their positions/));
+});
+
 test("overlapping searches with different options don't mix", async (t) => {
   const index = await opened(t);
   const asked = Array.from({ length: 60 }, (_, i) => ({ vector: i % 2 ? query : other, limit: 1 + (i % 7) }));
