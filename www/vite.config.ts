@@ -79,6 +79,7 @@ export default defineConfig({
       checks: { pluginTimings: false },
       input: {
         index: fileURLToPath(new URL("index.html", import.meta.url)),
+        bring: fileURLToPath(new URL("bring.html", import.meta.url)),
         notices: fileURLToPath(new URL("notices.html", import.meta.url)),
         sw: fileURLToPath(new URL("sw/sw.ts", import.meta.url)),
       },

@@ -8,8 +8,8 @@ import type { Plugin } from "vite";
 
 const WORKER = "sw.js";
 const PLACEHOLDER = "__PRECACHE__";
-/** The bundler takes it along, but the page opens no files of other libraries. */
-const UNUSED = /^assets\/elanus-foreign-.*\.wasm$/;
+/** Fetched when somebody brings a file of another library; few do. */
+const RARE = /^assets\/elanus-foreign-.*\.wasm$/;
 
 /** Paths are relative to the page; the page itself is "", because hosts differ on "index.html". */
 export interface Precache {
@@ -25,7 +25,7 @@ export function list(root: string): Precache {
   const files = readdirSync(root, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map((entry) => relative(root, join(entry.parentPath, entry.name)).split(sep).join("/"))
-    .filter((path) => path !== WORKER && !path.endsWith(".map") && !UNUSED.test(path))
+    .filter((path) => path !== WORKER && !path.endsWith(".map") && !RARE.test(path))
     .sort();
   const precache: Precache = { version: "", shell: {}, data: {} };
   const version = createHash("sha256");
