@@ -141,7 +141,7 @@ fn a_description_is_a_plain_object() {
     let handle = open(&file(IndexType::Hnsw, Metric::Ip, PrimaryKeys::RowNumbers));
     let description = handle.describe().unwrap();
     let names = Object::keys(description.unchecked_ref::<Object>());
-    assert_eq!(names.join(","), "count,dimension,metric,indexType,card");
+    assert_eq!(names.join(","), "count,dimension,metric,indexType,card,textField,hasSparse");
     assert_eq!(Reflect::get(&description, &"count".into()).unwrap(), ROWS as u32);
     assert_eq!(Reflect::get(&description, &"dimension".into()).unwrap(), DIMENSION as u32);
     assert_eq!(text(&description, "metric"), "IP");

@@ -19,10 +19,10 @@ for (const project of [www, join(www, "sw")]) {
   });
 }
 
-test("the page imports the built package and nothing else", () => {
+test("the pages import the built package, a reader of .npy files, and nothing else", () => {
   const foreign = readdirSync(join(www, "src"))
     .filter((name) => name.endsWith(".ts"))
     .flatMap((name) => [...readFileSync(join(www, "src", name), "utf8").matchAll(/(?:from|import)\s*\(?\s*"([^"]+)"/g)].map(([, from]) => `${name}: ${from}`))
-    .filter((line) => !/: (\.\/[a-z]+\.ts|elanus|elanus\/embed|virtual:shipped)$/.test(line));
+    .filter((line) => !/: (\.\/[a-z]+\.ts|elanus|elanus\/embed|npyjs|virtual:shipped)$/.test(line));
   assert.deepEqual(foreign, []);
 });
