@@ -64,6 +64,7 @@ export default defineConfig({
       { id: "words", title: "The words and the embedding model", paths: [model("NOTICE")] },
       { id: "type", title: "Gentium Book Plus, the type", paths: [top("node_modules/@fontsource/gentium-book-plus/LICENSE")] },
       { id: "code", title: "Elanus and the code in it", paths: [top("LICENSE-MIT"), top("LICENSE-APACHE"), top("pkg/NOTICE")] },
+      { id: "npy", title: "npyjs, which reads .npy files", paths: [top("node_modules/npyjs/LICENSE")] },
     ]),
     precache(),
   ],
