@@ -23,6 +23,15 @@ export function readLibtest(output) {
   return sum(...[...lines].map(([, passed, failed, skipped]) => ({ passed: +passed, failed: +failed, skipped: +skipped })));
 }
 
+/**
+ * Whether wasm-bindgen's runner was started, and ended before the browser ran any test. A test that
+ * fails, or that hangs until the time is up, has begun: the page says how many it is about to run.
+ */
+export function neverBegan(output) {
+  const text = plain(output);
+  return /driver failed to|^Running headless tests in /m.test(text) && !/^running \d+ tests?$/m.test(text);
+}
+
 /** Counts of nextest's summary line, such as "Summary [0.1s] 5 tests run: 3 passed, 1 failed, 1 timed out, 2 skipped". */
 export function readNextest(output) {
   const line = [...plain(output).matchAll(/^\s*Summary \[.*$/gm)].at(-1)?.[0];

@@ -4,7 +4,7 @@ import { writeCapabilities } from "../setup/browser.mjs";
 import { ask, runInView } from "../setup/command.mjs";
 import { wasmEnvironment } from "../setup/wasm-environment.mjs";
 import { withWasmTools } from "../setup/wasm-tools.mjs";
-import { judged, readLibtest, readNextest, sum } from "./counts.mjs";
+import { judged, neverBegan, readLibtest, readNextest, sum } from "./counts.mjs";
 
 /** Native tests and the examples in the documentation. */
 export async function runRustTests(site) {
@@ -38,11 +38,18 @@ export async function runWasmTests(site) {
     CARGO_TERM_COLOR: "never",
     WASM_BINDGEN_TEST_WEBDRIVER_JSON: writeCapabilities(site),
     WASM_BINDGEN_TEST_TIMEOUT: "300",
+    // The runner's own five seconds are too few for a driver that starts beside a busy compiler.
+    WASM_BINDGEN_TEST_DRIVER_TIMEOUT: "60",
   };
   const args = ["test", "--headless", "--chrome", "--chromedriver", site.found.chromedriver, "--mode", "no-install"];
   // wasm-pack hands these to `cargo build` as well, which doesn't know --no-fail-fast.
   args.push("--", "--no-default-features", "--locked", ...wasmTargets(site));
-  const { code, output } = await runInView(site.found.wasmPack, args, { env, cwd: site.root });
+  const run = () => runInView(site.found.wasmPack, args, { env, cwd: site.root });
+  let { code, output } = await run();
+  if (code !== 0 && neverBegan(output)) {
+    process.stdout.write("No test began: the browser or its driver didn't start. Once more.\n");
+    ({ code, output } = await run());
+  }
   return judged(readLibtest(output), code);
 }
 

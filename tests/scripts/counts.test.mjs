@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { test } from "node:test";
-import { closingLine, judged, readLibtest, readNextest, sum } from "../../scripts/suites/counts.mjs";
+import { closingLine, judged, neverBegan, readLibtest, readNextest, sum } from "../../scripts/suites/counts.mjs";
 
 const counts = (passed, failed, skipped) => ({ passed, failed, skipped });
 
@@ -24,6 +24,15 @@ test("nextest's summary is read, and what neither passed nor was skipped has fai
   assert.deepEqual(readNextest("Summary [ 9.1s] 4/9 tests run: 3 passed, 1 failed, 0 skipped"), counts(3, 6, 0));
   assert.deepEqual(readNextest("Summary [ 1s] 1 test run: 1 passed, 0 skipped"), counts(1, 0, 0));
   assert.deepEqual(readNextest("error: could not compile"), counts(0, 0, 0));
+});
+
+test("a browser that didn't start is told from tests that failed, hung, or weren't compiled", () => {
+  const started = "Running headless tests in Chrome on `http://127.0.0.1:34567`\n";
+  assert.equal(neverBegan("Error: driver failed to bind port during startup"), true);
+  assert.equal(neverBegan(`${started}Error: session not created`), true);
+  assert.equal(neverBegan(`${started}running 3 tests\ntest result: FAILED. 2 passed; 1 failed; 0 ignored`), false);
+  assert.equal(neverBegan(`${started}running 1 test\nFailed to detect test as having been run.`), false);
+  assert.equal(neverBegan("error: could not compile `elanus` (lib test)"), false);
 });
 
 test("a runner that ran nothing or broke down without a failure is a failed test", () => {
