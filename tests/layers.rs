@@ -23,7 +23,7 @@ const LAYERS: &[&[&str]] = &[
 const CONFINED: &[(&[&str], &[&str])] = &[
     (&["unsafe"], &["distance/", "words/bytes.rs"]),
     (&["wasm_bindgen", "js_sys", "web_sys", "serde_wasm_bindgen", "console_error_panic_hook"], &["web/"]),
-    (&["clap", "indicatif", "npyz", "serde_json"], &["cli/"]),
+    (&["clap", "indicatif", "npyz", "serde_json", "sha2", "humantime"], &["cli/"]),
     (&["instant_distance"], &["index/"]),
     (&["miniz_oxide"], &["segment/"]),
     (&["icu_normalizer", "unicode_segmentation"], &["text/"]),

@@ -4,6 +4,7 @@ use crate::failure::{Failure, Result};
 use crate::metadata::{self, Metadata, Wishes};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::replace::replace;
 use crate::vectors::{Shape, Vectors};
 use crate::{card, sparse, vectors};
 use elanus::filter::FieldType;
@@ -16,8 +17,7 @@ use elanus::words::{Error, IndexType, Metric, Precision};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use std::fmt::Write as _;
-use std::io::{BufWriter, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 
 const EXAMPLES: &str = "\
@@ -324,7 +324,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         },
     )?;
     bar.finish_and_clear();
-    let bytes = write(&args.output, |sink| file.write(sink))?;
+    let bytes = replace(&args.output, |sink| file.write(sink))?;
 
     let seconds = started.elapsed().as_secs_f64();
     output.either(
@@ -394,27 +394,6 @@ fn refuse_own_input(args: &Args) -> Result<()> {
         ))),
         None => Ok(()),
     }
-}
-
-/// Writes next to `path` and renames, so that nobody ever sees half a file there.
-fn write(
-    path: &Path,
-    write: impl FnOnce(&mut dyn FnMut(&[u8]) -> std::io::Result<()>) -> std::io::Result<u64>,
-) -> Result<u64> {
-    let io = |e: std::io::Error| Failure::io("write", path, &e);
-    let directory = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".elanus-").suffix(".partial");
-    #[cfg(unix)]
-    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-    let mut file = builder.tempfile_in(directory).map_err(io)?;
-    let mut buffered = BufWriter::with_capacity(1 << 20, file.as_file_mut());
-    let bytes = write(&mut |piece| buffered.write_all(piece)).map_err(io)?;
-    buffered.flush().map_err(io)?;
-    drop(buffered);
-    file.as_file().sync_all().map_err(io)?;
-    file.persist(path).map_err(|e| io(e.error))?;
-    Ok(bytes)
 }
 
 #[cfg(test)]

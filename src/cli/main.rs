@@ -1,4 +1,5 @@
-//! The `elanus` command: builds index files, looks into them, checks them, searches them, measures them.
+//! The `elanus` command: builds index files, looks into them, checks them, searches them, measures
+//! them, and keeps releases of them.
 
 mod bench;
 mod build;
@@ -11,6 +12,8 @@ mod metadata;
 mod output;
 mod progress;
 mod queries;
+mod registry;
+mod replace;
 mod rows;
 mod search;
 mod sparse;
@@ -25,7 +28,7 @@ use std::process::ExitCode;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  what was checked isn't as it should be: a damaged or unreadable index file, recall below the demand
+  1  what was checked isn't as it should be: a damaged or unreadable index file or registry, recall below the demand
   2  wrong usage
   3  vectors, metadata, card, query or filter were refused; nothing was written
   4  a file couldn't be read or written, or memory ran out
@@ -56,6 +59,7 @@ enum Command {
     Verify(verify::Args),
     Search(search::Args),
     Bench(bench::Args),
+    Registry(registry::Args),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +72,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args, progress, &mut output),
         Command::Search(args) => search::run(args, progress, &mut output),
         Command::Bench(args) => bench::run(args, progress, &mut output),
+        Command::Registry(args) => registry::run(args, progress, &mut output),
     };
     match result.and_then(|()| output.finish()) {
         Ok(()) => ExitCode::SUCCESS,

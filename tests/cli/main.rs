@@ -3,5 +3,6 @@
 
 mod bad_input;
 mod commands;
+mod registry;
 mod vector_files;
 mod workshop;

@@ -1,0 +1,39 @@
+/** What the command writes into a registry has the published shapes. */
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { test } from "node:test";
+import Ajv from "ajv/dist/2020.js";
+import addFormats from "ajv-formats";
+import { buildIndex, cli } from "./support/cli.mjs";
+import { clustered } from "./support/data.mjs";
+
+const schema = (name) => {
+  const ajv = addFormats(new Ajv({ allErrors: true, strict: true }));
+  return ajv.compile(JSON.parse(readFileSync(new URL(`../../docs/schema/${name}-1.json`, import.meta.url))));
+};
+
+test("registry.json and manifests have the shapes that are published", (t) => {
+  const folder = mkdtempSync(path.join(os.tmpdir(), "elanus-registry-"));
+  t.after(() => rmSync(folder, { recursive: true }));
+  const registry = (...args) => execFileSync(cli, ["registry", "--registry", path.join(folder, "registry"), "--json", ...args], { encoding: "utf8" });
+  const vectors = clustered({ count: 40, dimension: 8, centres: 4, spread: 0.5, seed: 1 });
+  buildIndex(folder, vectors, { card: { name: "words", model: { name: "m", dimension: 8 } } });
+  writeFileSync(path.join(folder, "model.bin"), "weights");
+  registry("init");
+  const index = path.join(folder, "out.elanus");
+  const rest = ["--model-file", path.join(folder, "model.bin"), "--data", index, "--notes", "first", "--commit", "abc", "--alias", "champion"];
+  const { manifest } = JSON.parse(registry("add", index, "--name", "r1", ...rest));
+
+  const read = (name) => JSON.parse(readFileSync(path.join(folder, "registry", name)));
+  const check = { registry: schema("registry"), manifest: schema("manifest") };
+  const state = read("registry.json");
+  assert.ok(check.registry(state), JSON.stringify(check.registry.errors));
+  const whole = read(`objects/${manifest}.json`);
+  assert.ok(check.manifest(whole), JSON.stringify(check.manifest.errors));
+
+  assert.equal(check.registry({ ...state, aliases: { "../x": "r1" } }), false);
+  assert.equal(check.manifest({ ...whole, files: [{ ...whole.files[0], path: "https://elsewhere/x" }] }), false);
+});
