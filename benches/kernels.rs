@@ -59,7 +59,7 @@ fn prepare_query(bencher: Bencher<'_, '_>, dimension: usize) {
     let rotation = Rotation::new(&draw_signs(dimension, 1), dimension).unwrap();
     let (vector, centroid) = (normal(dimension), vec![0.0; dimension]);
     let mut query = Query::default();
-    bencher.bench_local(|| query.prepare(black_box(&vector), &centroid, &rotation, Metric::L2));
+    bencher.bench_local(|| query.prepare(black_box(&vector), &centroid, &rotation, None, Metric::L2));
 }
 
 const ROWS: usize = 50_000;

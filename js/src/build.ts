@@ -26,6 +26,10 @@ export interface BuildOptions {
   maxBytesPerVector?: number;
   /** SCAN_RABITQ, IVF_RABITQ: bits a dimension of the codes, 1 to 8; with 5 or more an index does without rows (`rerank: []`). Default 1. */
   bits?: number;
+  /** IVF_PQ: parts of a code, 1 to the dimension, which they needn't divide. Default: so many that a code takes a bit a dimension. */
+  m?: number;
+  /** IVF_PQ: bits of a part. Of 8 a search scans 4 and reads the others of the best. Default 8. */
+  nbits?: 4 | 8;
   /** HNSW: how many candidates an insertion keeps, 1 to 4,096. Default 200. */
   efConstruction?: number;
   /** IVF: how many lists the vectors are parted into, 1 to 65,536. Default: 1.5 times the root of their number. */
@@ -61,7 +65,7 @@ export interface BuildOptions {
 }
 
 const OPTIONS = [
-  'dimension', 'metric', 'indexType', 'rerank', 'maxBytesPerVector', 'bits', 'efConstruction', 'nlist', 'calibrate', 'seed', 'ids',
+  'dimension', 'metric', 'indexType', 'rerank', 'maxBytesPerVector', 'bits', 'm', 'nbits', 'efConstruction', 'nlist', 'calibrate', 'seed', 'ids',
   'idField', 'fields', 'filterable', 'stored', 'name', 'card', 'thread', 'onProgress', 'signal', 'wasm', 'workerUrl',
 ] as const;
 
@@ -69,7 +73,7 @@ const FLOATS_AT_ONCE = 1 << 20;
 const ROWS_AT_ONCE = 2000;
 /** A text field is worth filtering by if no value is longer. */
 const MAX_INFERRED_TEXT = 128;
-const INDEX_TYPES = ['FLAT', 'SCAN_RABITQ', 'HNSW', 'HNSW_SQ8', 'IVF_FLAT', 'IVF_SQ8', 'IVF_RABITQ', 'AUTOINDEX'] as const;
+const INDEX_TYPES = ['FLAT', 'SCAN_RABITQ', 'HNSW', 'HNSW_SQ8', 'IVF_FLAT', 'IVF_SQ8', 'IVF_PQ', 'IVF_RABITQ', 'AUTOINDEX'] as const;
 const TYPES = ['Bool', 'Int64', 'Double', 'VarChar'] as const;
 
 /**
@@ -162,6 +166,10 @@ function planBuild(o: BuildOptions): Omit<BuildPlan, 'schema' | 'primaryKey'> {
   given.forEach((name) => oneOf(name, 'rerank', ['int8', 'f32'] as const));
   const bits = whole(o.bits, 'bits', 1, 8) ?? 1;
   if (bits > 1 && !indexType.endsWith('RABITQ')) throw invalid(`bits is for RaBitQ codes; ${indexType} has none, or chooses`);
+  for (const name of ['m', 'nbits'] as const) {
+    if (o[name] !== undefined && indexType !== 'IVF_PQ') throw invalid(`${name} is for IVF_PQ; ${indexType} has no parts`);
+  }
+  if (o.nbits !== undefined && o.nbits !== 4 && o.nbits !== 8) throw invalid(`nbits must be 4 or 8, not ${describe(o.nbits)}`);
   const card = o.card ?? {};
   if (typeof card !== 'object' || card === null || Array.isArray(card)) throw invalid('card must be an object');
   for (const name of ['build', 'fields', 'primary_key']) {
@@ -174,6 +182,8 @@ function planBuild(o: BuildOptions): Omit<BuildPlan, 'schema' | 'primaryKey'> {
     rerank: (['int8', 'f32'] as const).filter((name) => given.includes(name)),
     maxBytesPerVector: whole(o.maxBytesPerVector, 'maxBytesPerVector', 1, 2 ** 31),
     bits,
+    m: whole(o.m, 'm', 1, 65_536),
+    nbits: o.nbits,
     efConstruction: whole(o.efConstruction, 'efConstruction', 1, 4096) ?? 200,
     nlist: whole(o.nlist, 'nlist', 1, 65_536),
     calibrate: whole(o.calibrate, 'calibrate', 0, 10_000) ?? 0,

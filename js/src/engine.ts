@@ -128,6 +128,9 @@ export interface BuildPlan {
   readonly rerank: readonly ('int8' | 'f32')[];
   readonly maxBytesPerVector: number | undefined;
   readonly bits: number;
+  /** IVF_PQ: parts and their bits; `undefined` leaves them to the core. */
+  readonly m: number | undefined;
+  readonly nbits: number | undefined;
   readonly efConstruction: number;
   /** IVF: how many lists; `undefined` leaves it to the core. */
   readonly nlist: number | undefined;
@@ -178,7 +181,7 @@ export interface SearchPlan {
 }
 
 /** How an index is searched. */
-export type IndexType = 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'HNSW_SQ8' | 'IVF_FLAT' | 'IVF_SQ8' | 'IVF_RABITQ' | 'SPARSE_INVERTED_INDEX';
+export type IndexType = 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'HNSW_SQ8' | 'IVF_FLAT' | 'IVF_SQ8' | 'IVF_PQ' | 'IVF_RABITQ' | 'SPARSE_INVERTED_INDEX';
 
 /** The lists that rows of an IVF index lie in: how many there are, and how many rows the least, the middle and the largest have. */
 export interface Lists {

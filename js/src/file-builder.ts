@@ -94,6 +94,8 @@ export class FileBuilder {
           indexType: plan.indexType,
           rerank: plan.rerank,
           bits: plan.bits,
+          m: plan.m,
+          nbits: plan.nbits ?? 8,
           efConstruction: plan.efConstruction,
           nlist: plan.nlist,
           calibrate: plan.calibrate,
@@ -112,7 +114,7 @@ export class FileBuilder {
 }
 
 /** The card as `elanus build` writes it, to the byte. */
-function composeCard({ card, primaryKey, schema, metric, indexType, rerank, seed, bits, efConstruction, nlist, reason, tool }: BuildPlan): string {
+function composeCard({ card, primaryKey, schema, metric, indexType, rerank, seed, bits, m, nbits, efConstruction, nlist, reason, tool }: BuildPlan): string {
   const build = {
     tool,
     metric,
@@ -123,6 +125,8 @@ function composeCard({ card, primaryKey, schema, metric, indexType, rerank, seed
     ...(reason !== undefined && { autoindex: reason }),
     ...(nlist !== undefined && { nlist }),
     ...(bits > 1 && { bits }),
+    ...(m !== undefined && { m }),
+    ...(nbits !== undefined && { nbits }),
   };
   return JSON.stringify({ ...card, ...(primaryKey && { primary_key: primaryKey }), fields: schema, build });
 }

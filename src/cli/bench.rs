@@ -195,11 +195,16 @@ fn settings(args: &Args, sealed: &Sealed) -> Vec<Setting> {
         IndexType::ScanRabitq => std::iter::once(Setting::default())
             .chain(args.rerank.iter().map(|&n| Setting { rerank: Some(n), ..Setting::default() }))
             .collect(),
-        IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfRabitq => std::iter::once(Setting::default())
-            .chain(
-                args.nprobe.iter().filter(|&&n| n <= lists).map(|&n| Setting { nprobe: Some(n), ..Setting::default() }),
-            )
-            .collect(),
+        IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfPq | IndexType::IvfRabitq => {
+            std::iter::once(Setting::default())
+                .chain(
+                    args.nprobe
+                        .iter()
+                        .filter(|&&n| n <= lists)
+                        .map(|&n| Setting { nprobe: Some(n), ..Setting::default() }),
+                )
+                .collect()
+        }
         IndexType::Hnsw | IndexType::HnswSq8 => {
             args.ef.iter().map(|&n| Setting { ef: Some(n), ..Setting::default() }).collect()
         }

@@ -105,7 +105,7 @@ pub struct Args {
     metric: Metric,
 
     /// FLAT (exact), SCAN_RABITQ (1-bit codes, reranked) or HNSW (a graph); for many vectors IVF_RABITQ,
-    /// IVF_FLAT or IVF_SQ8 (in lists, of which a search looks into some); HNSW_SQ8 (a graph over int8);
+    /// IVF_PQ, IVF_FLAT or IVF_SQ8 (in lists, of which a search looks into some); HNSW_SQ8 (a graph over int8);
     /// or AUTOINDEX, which chooses type and rows by size, dimension, metric and
     /// --max-bytes-per-vector, and says why.
     #[arg(long, default_value = "SCAN_RABITQ", value_parser = parse_index_type)]
@@ -137,6 +137,15 @@ pub struct Args {
     /// (--rerank none).
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
     bits: u32,
+
+    /// IVF_PQ: parts that a vector's code has, 1 to its dimension; they needn't divide it. Default: so many
+    /// that a code takes a bit a dimension.
+    #[arg(long)]
+    m: Option<usize>,
+
+    /// IVF_PQ: bits of a part, 4 or 8. Default: 8. Of 8 a search scans 4, and reads the others of the best.
+    #[arg(long)]
+    nbits: Option<u32>,
 
     /// Seed of every random choice.
     #[arg(long, default_value_t = 42)]
@@ -295,6 +304,13 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         }
         build_card["bits"] = args.bits.into();
     }
+    for (name, value) in [("m", args.m), ("nbits", args.nbits.map(|bits| bits as usize))] {
+        let Some(value) = value else { continue };
+        if index_type != IndexType::IvfPq {
+            return Err(Failure::usage(format!("--{name} is for IVF_PQ; {index_type} has no parts")));
+        }
+        build_card[name] = value.into();
+    }
     let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
 
     let bar = progress.count("building the index", rows as u64);
@@ -311,6 +327,8 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 calibration_queries: args.calibrate,
                 nlist: args.nlist,
                 bits: args.bits,
+                m: args.m,
+                nbits: args.nbits.unwrap_or(8),
                 seed: args.seed,
             },
             keys: metadata.keys,

@@ -8,7 +8,7 @@ use elanus::foreign::Foreign;
 use elanus::format::{FORMAT_VERSION, Kind, Layout};
 use elanus::index::calibration::Curve;
 use elanus::index::{Calibration, Lists};
-use elanus::quantize::extended;
+use elanus::quantize::{extended, pq};
 use elanus::segment::MAX_CARD_BYTES;
 use elanus::words::Blob;
 use indicatif::{HumanBytes, HumanCount};
@@ -60,6 +60,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         true => Some(start(Kind::EXTENDED, extended::HEAD_BYTES)?.and_then(|head| extended::bits(&head)).unwrap_or(1)),
         false => None,
     };
+    let parts = start(Kind::CODEBOOKS, pq::HEAD_BYTES)?.and_then(|head| pq::head(&head));
     let mut section = |kind, most: usize| match layout.entry(kind) {
         Some(entry) if entry.length <= most as u64 => start(kind, most),
         _ => Ok(None),
@@ -75,7 +76,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         Some(bytes) => Some(Calibration::open(&Blob::copy_of(&bytes)?).map_err(named)?),
         None => None,
     };
-    let parts = Parts { bits, lists, calibration };
+    let parts = Parts { bits, parts, lists, calibration };
     output.either(|| text(args, &layout, &card, &parts), || value(&layout, &card, &parts))
 }
 
@@ -83,6 +84,8 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
 struct Parts {
     /// Of RaBitQ codes, a dimension.
     bits: Option<u32>,
+    /// Of product-quantized codes: how many, and the bits of each.
+    parts: Option<(usize, u32)>,
     lists: Option<Lists>,
     calibration: Option<Calibration>,
 }
@@ -114,7 +117,7 @@ fn foreign_info(args: &Args, index: &Foreign, output: &mut Output) -> Result<()>
     output.either(text, value)
 }
 
-fn value(layout: &Layout, card: &Value, Parts { bits, lists, calibration }: &Parts) -> Value {
+fn value(layout: &Layout, card: &Value, Parts { bits, parts, lists, calibration }: &Parts) -> Value {
     let header = &layout.header;
     let section = |e: &elanus::format::Entry| {
         json!({
@@ -137,6 +140,8 @@ fn value(layout: &Layout, card: &Value, Parts { bits, lists, calibration }: &Par
         "metric": header.metric.name(),
         "index_type": header.index_type.name(),
         "bits": bits,
+        "m": parts.map(|(parts, _)| parts),
+        "nbits": parts.map(|(_, bits)| bits),
         "lists": lists,
         "seed": header.seed,
         "checksum": format!("{:016x}", layout.checksum),
@@ -157,7 +162,7 @@ fn value(layout: &Layout, card: &Value, Parts { bits, lists, calibration }: &Par
     })
 }
 
-fn text(args: &Args, layout: &Layout, card: &Value, Parts { bits, lists, calibration }: &Parts) -> String {
+fn text(args: &Args, layout: &Layout, card: &Value, Parts { bits, parts, lists, calibration }: &Parts) -> String {
     let header = &layout.header;
     let mut text = format!(
         "{}: {} vectors of {} dimensions, {}, {}\n  {}, format version {FORMAT_VERSION}, seed {}, checksum {:016x}\n",
@@ -188,6 +193,9 @@ fn text(args: &Args, layout: &Layout, card: &Value, Parts { bits, lists, calibra
     }
     if let Some(bits) = bits {
         line("codes", format!("{bits} {} a dimension", if *bits == 1 { "bit" } else { "bits" }));
+    }
+    if let Some((parts, bits)) = parts {
+        line("codes", format!("{parts} parts of {bits} bits"));
     }
     if let Some(lists) = lists {
         let [least, median, most] = lists.sizes().map(|rows| HumanCount(rows as u64));

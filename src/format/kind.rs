@@ -41,6 +41,9 @@ impl Kind {
     /// Bits of codes past the first, with their factors.
     pub const EXTENDED: Kind = Kind(13);
 
+    /// Centroids of a product quantizer's parts.
+    pub const CODEBOOKS: Kind = Kind(14);
+
     const NAMES: &[(Kind, &'static str)] = &[
         (Kind::CARD, "card"),
         (Kind::ROTATION, "rotation"),
@@ -59,6 +62,7 @@ impl Kind {
         (Kind::CALIBRATION, "calibration"),
         (Kind::ORDER, "order"),
         (Kind::EXTENDED, "extended"),
+        (Kind::CODEBOOKS, "codebooks"),
     ];
 
     /// The name that messages and `elanus info` use; `None` for a code that this version doesn't know.

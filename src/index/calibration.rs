@@ -69,6 +69,7 @@ impl Knob {
             IndexType::Flat
             | IndexType::IvfFlat
             | IndexType::IvfSq8
+            | IndexType::IvfPq
             | IndexType::IvfRabitq
             | IndexType::SparseInvertedIndex => None,
             IndexType::ScanRabitq => (!index.rows().is_absent()).then_some(Knob::Epsilon),

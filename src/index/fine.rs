@@ -2,14 +2,49 @@
 
 use super::passes::Probe;
 use crate::distance::BLOCK_ROWS;
-use crate::quantize::extended::{self, Codes};
-use crate::quantize::rabitq;
-use crate::words::{Hit, TopK, order};
+use crate::quantize::{extended, pq, rabitq};
+use crate::words::{Hit, Result, TopK, order};
+
+/// Bits of codes that the scan doesn't read.
+#[derive(Debug, Clone)]
+pub(super) enum Codes {
+    /// Of RaBitQ, past the first of each dimension.
+    Levels(extended::Codes),
+    /// Of parts, past the fourth.
+    Parts(pq::Codes),
+}
+
+impl Codes {
+    /// Checks every number.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`.
+    pub fn verify(&self) -> Result<()> {
+        match self {
+            Codes::Levels(codes) => codes.verify(),
+            Codes::Parts(codes) => codes.verify(),
+        }
+    }
+
+    fn touch(&self, row: usize) {
+        match self {
+            Codes::Levels(codes) => codes.touch(row),
+            Codes::Parts(codes) => codes.touch(row),
+        }
+    }
+}
+
+/// A query as they want it.
+#[derive(Debug, Clone, Default)]
+struct Query {
+    levels: extended::Query,
+    parts: pq::Query,
+}
 
 /// Memory of it.
 #[derive(Debug, Clone)]
 pub(super) struct FineScratch {
-    query: extended::Query,
+    query: Query,
     /// The lists that are scanned, in the order of their rows.
     probes: Vec<Probe>,
     /// The nearest rows by all bits.
@@ -18,17 +53,17 @@ pub(super) struct FineScratch {
 
 impl Default for FineScratch {
     fn default() -> Self {
-        FineScratch { query: extended::Query::default(), probes: Vec::new(), best: TopK::new(0, 0) }
+        FineScratch { query: Query::default(), probes: Vec::new(), best: TopK::new(0, 0) }
     }
 }
 
 /// The codes of the rows of some lists, as one query sees them.
 pub(super) struct Fine<'a> {
     codes: &'a Codes,
-    /// Blocks of their first bits.
+    /// Blocks of the bits that were scanned.
     blocks: &'a [u8],
     block_bytes: usize,
-    query: &'a mut extended::Query,
+    query: &'a mut Query,
     probes: &'a [Probe],
 }
 
@@ -42,15 +77,18 @@ impl<'a> Fine<'a> {
         probes: &[Probe],
         scratch: &'a mut FineScratch,
     ) -> (Self, &'a mut TopK) {
-        let FineScratch { query: levels, probes: sorted, best } = scratch;
-        levels.prepare(query, codes);
+        let FineScratch { query: prepared, probes: sorted, best } = scratch;
+        match codes {
+            Codes::Levels(codes) => prepared.levels.prepare(query, codes),
+            Codes::Parts(codes) => codes.prepare(query, &mut prepared.parts),
+        }
         // An empty list has no rows to be found, and would hide the list that begins where it lies.
         let some = (0u64..).zip(probes).filter(|(_, probe)| probe.list.rows > 0);
         let mut keys: Vec<u64> = some.map(|(i, probe)| (probe.list.first_row as u64) << 32 | i).collect();
         order::sort(&mut keys);
         sorted.clear();
         sorted.extend(keys.into_iter().map(|key| probes[key as u32 as usize]));
-        (Fine { codes, blocks, block_bytes, query: levels, probes: sorted }, best)
+        (Fine { codes, blocks, block_bytes, query: prepared, probes: sorted }, best)
     }
 
     /// Puts its estimate in the place of each candidate's distance, less so many standard deviations.
@@ -62,7 +100,10 @@ impl<'a> Fine<'a> {
                 self.probes[self.probes.partition_point(|probe| probe.list.first_row <= row) - 1];
             let at = row - list.first_row;
             let block = &self.blocks[(list.first_block + at / BLOCK_ROWS) * self.block_bytes..][..self.block_bytes];
-            let (estimate, error) = self.codes.estimate(self.query, row, block, at % BLOCK_ROWS);
+            let (estimate, error) = match self.codes {
+                Codes::Levels(codes) => codes.estimate(&mut self.query.levels, row, block, at % BLOCK_ROWS),
+                Codes::Parts(codes) => codes.estimate(&self.query.parts, row, block, at % BLOCK_ROWS),
+            };
             candidate.distance = estimate + place.added - epsilon * (error * place.norm);
         }
     }

@@ -7,7 +7,7 @@ use crate::words::{Code, Metric, Precision};
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
-const TYPES: [IndexType; 3] = [IndexType::IvfFlat, IndexType::IvfSq8, IndexType::IvfRabitq];
+const TYPES: [IndexType; 4] = [IndexType::IvfFlat, IndexType::IvfSq8, IndexType::IvfPq, IndexType::IvfRabitq];
 const BOTH: [Precision; 2] = [Precision::Int8, Precision::F32];
 
 fn sections<'a>(
@@ -50,7 +50,9 @@ fn probing_all_lists_finds_everything_and_some_nearly() {
                     mean_recall(&index, &lying, &queries, &params, None)
                 };
                 let (few, all) = (recall(12), recall(48));
-                assert!(all >= 0.99, "{index_type} {metric} {dimension}: {all} in all lists");
+                // Eight bits a part are bound twice, by the upper four and by all.
+                let floor = if index_type == IndexType::IvfPq { 0.98 } else { 0.99 };
+                assert!(all >= floor, "{index_type} {metric} {dimension}: {all} in all lists");
                 // In clusters of 100 rows the ten nearest are seldom elsewhere; an inner product is
                 // largest with long rows, which may lie in other directions.
                 let least = if metric == Metric::Ip { 0.75 } else { 0.9 };
@@ -72,7 +74,7 @@ fn equal_distances_go_by_the_order_in_which_rows_were_given() {
             for limit in [1, 10, 333, 900, 2000] {
                 for query in [[0.0, 0.0, 0.0], [1.0, 0.5, -2.0], [-1.0, 2.0, 0.0]] {
                     // A scan passes over some rows by their bounds: which, is a matter of chance.
-                    for exact in [index_type == IndexType::IvfRabitq, true] {
+                    for exact in [matches!(index_type, IndexType::IvfPq | IndexType::IvfRabitq), true] {
                         let params = SearchParams { limit, nprobe: Some(30), exact, ..SearchParams::default() };
                         let found = index.search(&query, &params, None, &mut Scratch::default()).unwrap();
                         let given = found.iter().map(|hit| Hit { row: index.rows().given(hit.row), ..*hit });

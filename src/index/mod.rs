@@ -15,6 +15,8 @@ pub mod lists;
 mod lists_tests;
 pub mod params;
 mod partition;
+#[cfg(test)]
+mod parts_tests;
 mod passes;
 mod query;
 pub mod rows;
@@ -42,7 +44,7 @@ use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result, TopK
 pub enum Index {
     /// Exact.
     Flat(Flat),
-    /// 1-bit codes in order, in lists or not, the best reranked.
+    /// Codes in order, in lists or not, the best reranked.
     Scan(Scan),
     /// Rows in lists.
     Ivf(Ivf),
@@ -110,7 +112,9 @@ impl Index {
     ) -> Result<Built<'a>> {
         let mut sections = match index_type {
             IndexType::Flat => Flat::build(rows, params, progress)?,
-            IndexType::ScanRabitq | IndexType::IvfRabitq => Scan::build(index_type, rows, params, progress)?,
+            IndexType::ScanRabitq | IndexType::IvfRabitq | IndexType::IvfPq => {
+                Scan::build(index_type, rows, params, progress)?
+            }
             IndexType::IvfFlat | IndexType::IvfSq8 => Ivf::build(index_type, rows, params, progress)?,
             IndexType::Hnsw | IndexType::HnswSq8 => Hnsw::build(index_type, rows, params, progress)?,
             IndexType::SparseInvertedIndex => {
@@ -138,7 +142,9 @@ impl Index {
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
         match shape.index_type {
             IndexType::Flat => Flat::open(shape, sections).map(Index::Flat),
-            IndexType::ScanRabitq | IndexType::IvfRabitq => Scan::open(shape, sections).map(Index::Scan),
+            IndexType::ScanRabitq | IndexType::IvfRabitq | IndexType::IvfPq => {
+                Scan::open(shape, sections).map(Index::Scan)
+            }
             IndexType::IvfFlat | IndexType::IvfSq8 => Ivf::open(shape, sections).map(Index::Ivf),
             IndexType::Hnsw | IndexType::HnswSq8 => Hnsw::open(shape, sections).map(Index::Hnsw),
             IndexType::SparseInvertedIndex => Rows::open(shape, sections)?.unneeded().map(Index::Absent),

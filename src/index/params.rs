@@ -78,6 +78,10 @@ pub struct BuildParams {
     pub calibration_queries: usize,
     /// RaBitQ: bits a dimension, 1 to 8. All but the first are read of few rows only.
     pub bits: u32,
+    /// IVF_PQ: parts of a vector, 1 to its dimension. `None` takes so many that a row takes a bit a dimension.
+    pub m: Option<usize>,
+    /// IVF_PQ: bits of a part, 4 or 8.
+    pub nbits: u32,
     /// Seeds every random choice: the same rows and seed give the same bytes.
     pub seed: u64,
 }
@@ -91,6 +95,8 @@ impl Default for BuildParams {
             nlist: None,
             calibration_queries: 0,
             bits: 1,
+            m: None,
+            nbits: 8,
             seed: 0,
         }
     }

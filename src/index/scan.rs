@@ -19,9 +19,12 @@
 //! search then scans the `nprobe` nearest: the codes of each are of what its rows have past their own
 //! centroid, and all lists share one rotation and one set of tables. See [`rabitq`] for what that
 //! takes, and [`super::lists`] for how rows lie.
+//!
+//! In place of signs the codes can be numbers of centroids ([`IndexType::IvfPq`]): [`pq`] says how that
+//! fits the same scan and the same bounds.
 
 use super::Scratch;
-use super::fine::{Fine, FineScratch};
+use super::fine::{Codes, Fine, FineScratch};
 use super::lists::{self, Lists};
 use super::params::{BuildParams, Progress, SearchParams};
 use super::partition::{self, Partition};
@@ -30,9 +33,8 @@ use super::query;
 use super::rows::{self, Rows};
 use super::sections::{Built, Sections, Shape, required};
 use crate::distance::{BLOCK_ROWS, Found, kernels};
-use crate::quantize::extended::{self, Codes};
 use crate::quantize::rotation::{self, Rotation};
-use crate::quantize::{map_chunks, rabitq};
+use crate::quantize::{extended, map_chunks, map_range, pq, rabitq};
 use crate::words::bytes::as_bytes;
 use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -47,13 +49,15 @@ const FEW: usize = 256;
 /// would be scanned by so much are all compared, wherever they lie.
 const SCANNED_PER_COMPARED: usize = 32;
 
-/// A `SCAN_RABITQ` or `IVF_RABITQ` index.
+/// A `SCAN_RABITQ`, `IVF_RABITQ` or `IVF_PQ` index.
 #[derive(Debug, Clone)]
 pub struct Scan {
     rotation: Rotation,
     /// The mean, and of several lists their shifts.
     centroids: Blob,
     lists: Lists,
+    /// Of codes that are numbers of centroids.
+    books: Option<pq::Books>,
     codes: Blob,
     extended: Option<Codes>,
     rows: Rows,
@@ -89,7 +93,8 @@ impl Scan {
     /// The sections of an index of these rows.
     ///
     /// # Errors
-    /// `INVALID_INPUT` if a row can't be used, `INVALID_ARGUMENT` if `nlist` or `bits` is out of range.
+    /// `INVALID_INPUT` if a row can't be used, `INVALID_ARGUMENT` if `nlist`, `bits`, `m` or `nbits` is out of
+    /// range.
     pub fn build<'a>(
         index_type: IndexType,
         rows: MatrixView<'a>,
@@ -99,11 +104,17 @@ impl Scan {
         if !(1..=extended::MAX_BITS).contains(&params.bits) {
             return Err(Error::argument(format!("bits is {}; it must be 1 to {}", params.bits, extended::MAX_BITS)));
         }
+        let parts = match index_type {
+            IndexType::IvfPq => Some(pq::parts(params.m, params.nbits, rows.dimension())?),
+            _ => None,
+        };
         let stored = query::stored_form(rows, params.metric)?;
         let (matrix, dimension) = (MatrixView::new(&stored, rows.dimension())?, rows.dimension());
         let parting = if index_type.has_lists() { partition::steps(rows.rows(), params) } else { 0 };
-        let passes = 1 + usize::from(params.bits > 1) + params.precisions.len();
-        let (steps, finished) = (parting + rows.rows() * passes, AtomicUsize::new(0));
+        let has_levels = params.bits > 1 && parts.is_none();
+        let passes = 1 + usize::from(has_levels) + params.precisions.len();
+        let training = parts.map_or(0, |parts| pq::training_steps(rows.rows(), parts));
+        let (steps, finished) = (parting + training + rows.rows() * passes, AtomicUsize::new(0));
         let done = |n| progress(finished.fetch_add(n, Ordering::Relaxed) + n, steps);
 
         let signs = rotation::draw_signs(dimension, params.seed);
@@ -131,15 +142,31 @@ impl Scan {
             metric: params.metric,
         };
         let row = |at: usize| matrix.row(order.map_or(at, |order| order[at] as usize));
-        let block_bytes = rabitq::block_bytes(dimension);
+        let coder = match parts {
+            None => None,
+            Some(parts) => {
+                let some: Vec<usize> = pq::trained_with(rows.rows()).collect();
+                let residuals = map_range(some.len(), |i| encoder(lists.of(some[i]) as usize).rotated(row(some[i])));
+                Some(pq::Coder::train(residuals.concat(), rotation.padded(), parts, params.nbits, &done)?)
+            }
+        };
+        let block_bytes = coder.as_ref().map_or(rabitq::block_bytes(dimension), |coder| coder.books().block_bytes());
         let mut codes = vec![0; blocks.len() * block_bytes];
-        map_chunks(&mut codes, block_bytes, |block, bytes| {
+        let lower = map_chunks(&mut codes, block_bytes, |block, bytes| {
             let (list, first) = blocks[block];
             let last = (first + BLOCK_ROWS).min(lists.get(list as u32).range().end);
-            encoder(list).encode((first..last).map(row), bytes);
+            let (encoder, some) = (encoder(list), (first..last).map(row));
+            let lower = match &coder {
+                Some(coder) => coder.encode(&encoder, some, bytes),
+                None => {
+                    encoder.encode(some, bytes);
+                    Vec::new()
+                }
+            };
             done(last - first);
+            lower
         });
-        let extended = (params.bits > 1).then(|| {
+        let extended = has_levels.then(|| {
             let mut section = extended::empty_section(rows.rows(), dimension, params.bits);
             let row_bytes = extended::row_bytes(dimension, params.bits);
             map_chunks(extended::rows_mut(&mut section), BLOCK_ROWS * row_bytes, |some, bytes| {
@@ -163,7 +190,10 @@ impl Scan {
             centroids: Some(as_bytes(&centroids).to_vec().into()),
             lists: Some(directory.into()),
             codes: Some(codes.into()),
-            extended: extended.map(Into::into),
+            extended: extended
+                .or(coder.as_ref().filter(|coder| coder.has_lower()).map(|_| lower.concat()))
+                .map(Into::into),
+            codebooks: coder.map(|coder| coder.section().to_vec().into()),
             order: order.map(|order| as_bytes(order).to_vec().into()),
             ..Sections::default()
         };
@@ -199,8 +229,13 @@ impl Scan {
                 centroids.len()
             )));
         }
+        let books = match shape.index_type {
+            IndexType::IvfPq => Some(pq::Books::open(need(&sections.codebooks, "codebooks")?, shape.dimension)?),
+            _ => None,
+        };
         let codes = need(&sections.codes, "codes")?;
-        let expected = lists.blocks().checked_mul(rabitq::block_bytes(shape.dimension));
+        let block_bytes = books.as_ref().map_or(rabitq::block_bytes(shape.dimension), pq::Books::block_bytes);
+        let expected = lists.blocks().checked_mul(block_bytes);
         if expected != Some(codes.len()) {
             return Err(Error::corrupt(format!(
                 "the codes of {} rows of {} dimensions in {} lists don't fit a section of {} bytes; the file is damaged",
@@ -211,8 +246,14 @@ impl Scan {
             )));
         }
         let extended = sections.extended.as_ref();
-        let extended = extended.map(|section| Codes::open(section, shape.count, shape.dimension)).transpose()?;
-        Ok(Scan { rotation, centroids: centroids.clone(), lists, codes: codes.clone(), extended, rows })
+        let extended = match &books {
+            Some(books) => pq::Codes::open(extended, shape.count, books)?.map(Codes::Parts),
+            None => {
+                let open = |section| extended::Codes::open(section, shape.count, shape.dimension);
+                extended.map(open).transpose()?.map(Codes::Levels)
+            }
+        };
+        Ok(Scan { rotation, centroids: centroids.clone(), lists, books, codes: codes.clone(), extended, rows })
     }
 
     /// Checks every number.
@@ -232,6 +273,7 @@ impl Scan {
                 return Err(Error::corrupt(format!("codes, block {i}: {fault}; the file is damaged")));
             }
         }
+        self.books.as_ref().map_or(Ok(()), pq::Books::verify)?;
         self.extended.as_ref().map_or(Ok(()), Codes::verify)?;
         if let Some(order) = self.rows.order() {
             lists::verify_order(order, &self.lists)?;
@@ -267,7 +309,8 @@ impl Scan {
         }
         let (mean, _) = self.centroids();
         for Scratch { query, scan, .. } in &mut *asked {
-            scan.query.prepare(query.floats(), mean, &self.rotation, self.rows.shape().metric);
+            let metric = self.rows.shape().metric;
+            scan.query.prepare(query.floats(), mean, &self.rotation, self.books.as_ref(), metric);
             scan.candidates.clear();
             self.choose(nprobe, params.limit, allow, scan);
         }
@@ -390,7 +433,7 @@ impl Scan {
     }
 
     fn block_bytes(&self) -> usize {
-        rabitq::block_bytes(self.rows.shape().dimension)
+        self.books.as_ref().map_or(rabitq::block_bytes(self.rows.shape().dimension), pq::Books::block_bytes)
     }
 
     /// The mean, and the rotated shifts of lists. Length and alignment were checked when it was opened.

@@ -84,8 +84,10 @@ pub struct Sections<B> {
     pub calibration: Option<B>,
     /// Kind 12: the number that each row was given by (`index::lists`).
     pub order: Option<B>,
-    /// Kind 13: bits of codes past the first (`quantize::extended`).
+    /// Kind 13: bits of codes that the scan doesn't read (`quantize::extended`, `quantize::pq`).
     pub extended: Option<B>,
+    /// Kind 14: centroids of parts (`quantize::pq`).
+    pub codebooks: Option<B>,
 }
 
 /// What a build made. Rows that needn't change are borrowed from the input.
@@ -104,6 +106,7 @@ impl<B> Default for Sections<B> {
             calibration: None,
             order: None,
             extended: None,
+            codebooks: None,
         }
     }
 }
@@ -122,6 +125,7 @@ impl Sections<Blob> {
             calibration: file.section(Kind::CALIBRATION),
             order: file.section(Kind::ORDER),
             extended: file.section(Kind::EXTENDED),
+            codebooks: file.section(Kind::CODEBOOKS),
         }
     }
 }
@@ -140,6 +144,7 @@ impl<'a> Built<'a> {
             (Kind::CALIBRATION, self.calibration),
             (Kind::ORDER, self.order),
             (Kind::EXTENDED, self.extended),
+            (Kind::CODEBOOKS, self.codebooks),
         ];
         all.into_iter().filter_map(|(kind, bytes)| bytes.map(|bytes| Section { kind, bytes }))
     }
@@ -161,6 +166,7 @@ impl<'a> Built<'a> {
             calibration: copy(&self.calibration)?,
             order: copy(&self.order)?,
             extended: copy(&self.extended)?,
+            codebooks: copy(&self.codebooks)?,
         })
     }
 }

@@ -370,7 +370,7 @@ mod tests {
         for (centroid, shift) in [(&mean, None), (&centroid, Some(&shift))] {
             let coded = code(&Encoder { rotation: &rotation, centroid, shift, metric }, rows, bits);
             for q in queries.chunks_exact(dimension) {
-                query.prepare(q, &mean, &rotation, metric);
+                query.prepare(q, &mean, &rotation, None, metric);
                 levels.prepare(&query, &coded.codes);
                 let place = shift.map_or(query.place(), |shift| query.place_in(&shift.rotated, shift.product));
                 for (row, x) in rows.iter().enumerate() {
@@ -419,7 +419,7 @@ mod tests {
                 let encoder = Encoder { rotation: &rotation, centroid: &centroid, shift: None, metric: Metric::L2 };
                 let coded = code(&encoder, MatrixView::new(&data, dimension).unwrap(), bits);
                 let (mut query, mut levels) = (rabitq::Query::default(), Query::default());
-                query.prepare(&data[..dimension], &centroid, &rotation, Metric::L2);
+                query.prepare(&data[..dimension], &centroid, &rotation, None, Metric::L2);
                 levels.prepare(&query, &coded.codes);
                 for (row, x) in data.chunks_exact(dimension).enumerate() {
                     let block = &coded.blocks[row / BLOCK_ROWS * rabitq::block_bytes(dimension)..];
@@ -482,7 +482,7 @@ mod tests {
             let coded = code(&encoder, MatrixView::new(&data, 5).unwrap(), 4);
             let (mut query, mut levels) = (rabitq::Query::default(), Query::default());
             for q in [[2.0; 5], [7.0; 5]] {
-                query.prepare(&q, &[2.0; 5], &rotation, metric);
+                query.prepare(&q, &[2.0; 5], &rotation, None, metric);
                 levels.prepare(&query, &coded.codes);
                 let (estimate, error) = coded.codes.estimate(&mut levels, 0, &coded.blocks, 0);
                 let off = f64::from(estimate + query.place().added) - exact(&q, &[2.0; 5], metric);

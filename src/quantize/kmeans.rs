@@ -146,21 +146,49 @@ impl Centroids {
         for first in choose(lists, sampled.len(), &mut random) {
             centroids.values.extend_from_slice(&sample[first * dimension..(first + 1) * dimension]);
         }
-        centroids.measure();
+        centroids.settle(&sample, done);
+        centroids
+    }
 
-        let mut rounded = Rounded::new(dimension, sampled.len());
+    /// Centroids that begin as these, moved to where they suit the rows; of all of them.
+    pub fn refine(rows: MatrixView<'_>, initial: &[f32]) -> Self {
+        let dimension = rows.dimension();
+        let mean = super::rabitq::centroid(rows);
+        let mut centroids = Centroids {
+            values: initial.chunks_exact(dimension).flat_map(|row| row.iter().zip(&mean).map(|(x, m)| x - m)).collect(),
+            mean,
+            directions: false,
+            rounded: Rounded::new(dimension, 0),
+            halves: Vec::new(),
+        };
+        let mut centred = Vec::with_capacity(rows.rows() * dimension);
+        rows.iter().for_each(|row| centroids.centre(row, &mut centred));
+        centroids.settle(&centred, &|_| ());
+        centroids
+    }
+
+    /// Moves centroids to the means of the rows that are nearest to them, until that changes nothing.
+    fn settle(&mut self, sample: &[f32], done: &(dyn Fn(usize) + Sync)) {
+        self.measure();
+        let (dimension, count) = (self.mean.len(), sample.len() / self.mean.len());
+        let mut rounded = Rounded::new(dimension, count);
         sample.chunks_exact(dimension).for_each(|row| rounded.push(row));
         let mut last = Vec::new();
         for round in 0..ROUNDS {
-            let nearest = in_parts(sampled.len(), done, |first, count| centroids.nearest_of(&rounded, first, count));
+            let nearest = in_parts(count, done, |first, count| self.nearest_of(&rounded, first, count));
             if nearest == last {
-                done((ROUNDS - 1 - round) * sampled.len());
+                done((ROUNDS - 1 - round) * count);
                 break;
             }
-            centroids.average(&sample, &nearest);
+            self.average(sample, &nearest);
             last = nearest;
         }
-        centroids
+    }
+
+    /// The centroids, one after the other.
+    pub fn vectors(&self) -> Vec<f32> {
+        let with_mean = |row: &[f32]| row.iter().zip(&self.mean).map(|(x, m)| x + m).collect::<Vec<f32>>();
+        self.values.chunks_exact(self.mean.len()).flat_map(with_mean).collect()
     }
 
     /// How many there are.

@@ -31,6 +31,7 @@
 //! the factors: since ⟨s, p⟩ = ⟨s, P(q − m)⟩ − ⟨s, u⟩, `f_add` is larger by `f_scale` ⟨s, u⟩. And what
 //! is added for a query comes from ⟨q, c⟩ = ⟨q, m⟩ + ⟨P(q − m), u⟩ + t and from ‖q − c‖ = ‖P(q − m) − u‖.
 
+use super::pq::Books;
 use super::rotation::Rotation;
 use crate::distance::{BLOCK_ROWS, FACTOR_BYTES, GROUP, LookupTables};
 use crate::words::{MatrixView, Metric};
@@ -93,7 +94,7 @@ pub(super) struct Residual {
     /// r = P(o − c).
     pub(super) rotated: Vec<f32>,
     /// ‖o − c‖².
-    square: f64,
+    pub(super) square: f64,
     /// ⟨o − c, c⟩.
     product: f64,
 }
@@ -120,6 +121,11 @@ impl Encoder<'_> {
         }
     }
 
+    /// The rotated residual of a row.
+    pub fn rotated(&self, row: &[f32]) -> Vec<f32> {
+        self.residual(row).rotated
+    }
+
     pub(super) fn residual(&self, row: &[f32]) -> Residual {
         let mut rotated: Vec<f32> = row.iter().zip(self.centroid).map(|(x, c)| x - c).collect();
         let product = rotated.iter().zip(self.centroid).map(|(&r, &c)| f64::from(r) * f64::from(c)).sum();
@@ -137,9 +143,16 @@ impl Encoder<'_> {
 
     /// `f_add`, `f_scale`, `f_error` of a code *v*, from ⟨v, r⟩, ‖v‖² and ⟨v, u⟩.
     pub(super) fn factors(&self, residual: &Residual, with_residual: f64, norm: f64, along: f64) -> [f32; 3] {
-        let Residual { square, product, ref rotated } = *residual;
+        let Residual { square, ref rotated, .. } = *residual;
         let scale = if with_residual > 0.0 { square / with_residual } else { 0.0 };
         let error = ((scale * scale * norm - square).max(0.0) / (rotated.len() as f64 - 1.0)).sqrt();
+        self.factors_of(residual, scale, error, along)
+    }
+
+    /// `f_add`, `f_scale`, `f_error` of a code *v*, from what ⟨v, p⟩ is to be multiplied by, how far that is
+    /// off, and ⟨v, u⟩.
+    pub(super) fn factors_of(&self, residual: &Residual, scale: f64, error: f64, along: f64) -> [f32; 3] {
+        let Residual { square, product, .. } = *residual;
         match self.metric {
             Metric::L2 => [(square + 2.0 * scale * along) as f32, (2.0 * scale) as f32, (2.0 * error) as f32],
             Metric::Ip | Metric::Cosine | Metric::Bm25 => {
@@ -155,6 +168,8 @@ pub struct Query {
     metric: Metric,
     /// P(q − m).
     residual: Vec<f32>,
+    /// Room for tables that are still to be rounded.
+    floats: Vec<f32>,
     entries: Vec<u8>,
     scale: f32,
     bias: f32,
@@ -176,6 +191,7 @@ impl Default for Query {
         Query {
             metric: Metric::L2,
             residual: Vec::new(),
+            floats: Vec::new(),
             entries: Vec::new(),
             scale: 0.0,
             bias: 0.0,
@@ -186,8 +202,8 @@ impl Default for Query {
 }
 
 impl Query {
-    /// Takes on a query, for codes whose mean this is.
-    pub fn prepare(&mut self, query: &[f32], mean: &[f32], rotation: &Rotation, metric: Metric) {
+    /// Takes on a query, for codes whose mean this is: of signs, or of numbers in codebooks.
+    pub fn prepare(&mut self, query: &[f32], mean: &[f32], rotation: &Rotation, books: Option<&Books>, metric: Metric) {
         self.metric = metric;
         self.residual.clear();
         self.residual.extend(query.iter().zip(mean).map(|(&q, &m)| q - m));
@@ -199,7 +215,12 @@ impl Query {
         };
         self.residual.resize(rotation.padded(), 0.0);
         rotation.apply(&mut self.residual);
-        self.fill_tables();
+        match books {
+            None => self.fill_tables(),
+            Some(books) => {
+                (self.scale, self.bias) = books.fill_tables(&self.residual, &mut self.floats, &mut self.entries);
+            }
+        }
     }
 
     /// Tables of ⟨s, p⟩ for each group of four coordinates, shifted to begin at 0 and in steps that
@@ -317,7 +338,7 @@ mod tests {
         }
         let (mut query, mut off, mut above) = (Query::default(), Vec::new(), 0);
         for q in queries.chunks_exact(dimension) {
-            query.prepare(q, &centroid, &rotation, metric);
+            query.prepare(q, &centroid, &rotation, None, metric);
             let of = |epsilon| {
                 let (mut bounds, mut hits) = ([[0.0; BLOCK_ROWS]; 40], [0; 40]);
                 (kernels().scan)(&blocks, &query.tables(epsilon), 0.0, &mut bounds, &mut hits);
@@ -363,7 +384,7 @@ mod tests {
         Encoder { rotation: &rotation, centroid: &[2.0], shift: None, metric: Metric::L2 }
             .encode(data.chunks(1), &mut block);
         let mut query = Query::default();
-        query.prepare(&[5.0], &[2.0], &rotation, Metric::L2);
+        query.prepare(&[5.0], &[2.0], &rotation, None, Metric::L2);
         let (mut bounds, mut hits) = ([[0.0; BLOCK_ROWS]], [0]);
         (kernels().scan)(&block, &query.tables(0.0), 1.0, &mut bounds, &mut hits);
         for (x, bound) in data.iter().zip(bounds[0]) {

@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn a_file_is_the_same_on_every_machine() {
         let graph = |on_64_bits, on_32_bits| if usize::BITS == 64 { on_64_bits } else { on_32_bits };
-        let expected: [(IndexType, Metric, u64); 14] = [
+        let expected: [(IndexType, Metric, u64); 16] = [
             (IndexType::Flat, Metric::L2, 0x656c_a1a8_d0ad_a1fa),
             (IndexType::Flat, Metric::Ip, 0x937f_33a7_cccf_a837),
             (IndexType::Flat, Metric::Cosine, 0x48c2_02ab_89dd_f77a),
@@ -184,6 +184,8 @@ mod tests {
             (IndexType::Hnsw, Metric::Cosine, graph(0xd218_8e06_3d57_fb42, 0xf5ba_a181_4b35_0697)),
             (IndexType::IvfFlat, Metric::L2, 0xbda8_e2b0_6510_7957),
             (IndexType::IvfSq8, Metric::Cosine, 0x6da6_e16d_3ac5_69d3),
+            (IndexType::IvfPq, Metric::L2, 0xcf62_19df_ac57_e49b),
+            (IndexType::IvfPq, Metric::Ip, 0xcdd2_e35a_c4a1_c70e),
             (IndexType::IvfRabitq, Metric::L2, 0x1655_0333_b615_6cce),
             (IndexType::IvfRabitq, Metric::Ip, 0x7f5a_b855_3171_9cd1),
             (IndexType::IvfRabitq, Metric::Cosine, 0x9a19_8024_b431_1ca3),

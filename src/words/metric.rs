@@ -32,6 +32,8 @@ pub enum IndexType {
     IvfFlat = 3,
     /// Rows in lists; those of the nearest lists compared in 8 bits.
     IvfSq8 = 4,
+    /// Product-quantized rows in lists; those of the nearest lists scanned, the best reranked.
+    IvfPq = 5,
     /// RaBitQ codes in lists; those of the nearest lists scanned, the best reranked.
     IvfRabitq = 6,
     /// A graph over rows of 8 bits.
@@ -81,7 +83,7 @@ macro_rules! named {
 
 named!(Metric, "metric", L2 => "L2", Ip => "IP", Cosine => "COSINE", Bm25 => "BM25");
 named!(IndexType, "index type", Flat => "FLAT", ScanRabitq => "SCAN_RABITQ", Hnsw => "HNSW", IvfFlat => "IVF_FLAT",
-    IvfSq8 => "IVF_SQ8", IvfRabitq => "IVF_RABITQ", HnswSq8 => "HNSW_SQ8",
+    IvfSq8 => "IVF_SQ8", IvfPq => "IVF_PQ", IvfRabitq => "IVF_RABITQ", HnswSq8 => "HNSW_SQ8",
     SparseInvertedIndex => "SPARSE_INVERTED_INDEX");
 named!(Precision, "precision", Int8 => "int8", F32 => "f32");
 
@@ -119,13 +121,14 @@ impl IndexType {
         IndexType::Hnsw,
         IndexType::IvfFlat,
         IndexType::IvfSq8,
+        IndexType::IvfPq,
         IndexType::IvfRabitq,
         IndexType::HnswSq8,
     ];
 
     /// Whether rows lie in lists.
     pub const fn has_lists(self) -> bool {
-        matches!(self, IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfRabitq)
+        matches!(self, IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfPq | IndexType::IvfRabitq)
     }
 
     /// Whether rows are coded by RaBitQ, in 1 to 8 bits a dimension.
@@ -141,6 +144,7 @@ impl IndexType {
             IndexType::Flat
             | IndexType::ScanRabitq
             | IndexType::Hnsw
+            | IndexType::IvfPq
             | IndexType::IvfRabitq
             | IndexType::SparseInvertedIndex => None,
         }

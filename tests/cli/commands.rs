@@ -177,6 +177,22 @@ fn codes_of_several_bits_do_without_rows() {
 }
 
 #[test]
+fn codes_of_parts_say_what_they_are() {
+    let shop = Workshop::new().with_collection(300, 16);
+    shop.run(&format!("{BUILD} --index-type IVF_PQ --m 7 --nbits 4")).ok();
+    let info = shop.run("info words.elanus --json").json();
+    assert_eq!((&info["m"], &info["nbits"], &info["bits"]), (&json!(7), &json!(4), &Value::Null));
+    assert_eq!((&info["card"]["build"]["m"], &info["card"]["build"]["nbits"]), (&json!(7), &json!(4)));
+    assert!(shop.run("info words.elanus").ok().contains("7 parts of 4 bits"));
+    shop.run("verify words.elanus").ok();
+    shop.run(&format!("{BUILD} --index-type IVF_PQ")).ok();
+    assert!(shop.run("info words.elanus").ok().contains("2 parts of 8 bits"));
+    shop.put("queries.f32", little(&vectors(20, 16, 9)));
+    let runs = shop.run("bench words.elanus queries.f32 --nprobe 1 --json").json()["runs"].clone();
+    assert!(runs.as_array().unwrap().iter().any(|run| run["nprobe"] == 1), "{runs}");
+}
+
+#[test]
 fn autoindex_says_what_it_chose_and_why() {
     let shop = Workshop::new().with_collection(60, 8);
     let auto = "build vectors.npy -o auto.elanus --index-type AUTOINDEX";

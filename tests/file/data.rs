@@ -28,6 +28,9 @@ pub struct Wanted {
     pub precisions: &'static [Precision],
     /// Of RaBitQ codes, a dimension.
     pub bits: u32,
+    /// Of parts: how many, and the bits of each.
+    pub parts: Option<usize>,
+    pub part_bits: u32,
     pub varchar_keys: bool,
 }
 
@@ -40,6 +43,8 @@ impl Default for Wanted {
             metric: Metric::Cosine,
             precisions: &[Precision::Int8, Precision::F32],
             bits: 1,
+            parts: None,
+            part_bits: 8,
             varchar_keys: false,
         }
     }
@@ -110,6 +115,8 @@ pub fn params(wanted: &Wanted) -> BuildParams {
         precisions: wanted.precisions.to_vec(),
         nlist: Some(NLIST),
         bits: wanted.bits,
+        m: wanted.parts,
+        nbits: wanted.part_bits,
         seed: SEED,
         ..BuildParams::default()
     }
@@ -140,6 +147,7 @@ pub const INDEX_TYPES: &[IndexType] = &[
     IndexType::Hnsw,
     IndexType::IvfFlat,
     IndexType::IvfSq8,
+    IndexType::IvfPq,
     IndexType::IvfRabitq,
     IndexType::HnswSq8,
 ];

@@ -174,8 +174,15 @@ impl<'a> Second<'a> {
         x
     }
 
-    /// The estimate of a row's distance, its f_error · ‖p‖, and its f_scale.
-    fn estimate(&self, query: &[f64], row: usize) -> (f64, f64, f64) {
+    /// The coordinates that the centroids of these numbers have.
+    fn centroids_of(&self, books: &[u8], d: usize, centroids: usize, number: impl Fn(usize) -> usize) -> Vec<f64> {
+        let (parts, first) = (Self::u32(books, 0), if centroids == 16 { 4 } else { 4 + 16 * d });
+        let part = |i: usize| (0..parts).find(|j| (j * d / parts..(j + 1) * d / parts).contains(&i)).unwrap();
+        (0..d).map(|i| Self::f32(books, first + i * centroids + number(part(i)))).collect()
+    }
+
+    /// The estimate of a row's distance, its f_error · ‖p‖, and its f_scale: by what a scan reads, or by all bits.
+    fn estimate(&self, query: &[f64], row: usize, by_scan: bool) -> (f64, f64, f64) {
         let d = self.dimension();
         let m = Self::floats(self.section(3).unwrap(), d);
         let from_m: Vec<f64> = query.iter().zip(&m).map(|(q, m)| q - m).collect();
@@ -190,18 +197,26 @@ impl<'a> Second<'a> {
             }
         };
         let (rows, first_block) = &lists[list];
-        let block = &self.section(5).unwrap()[(first_block + (row - rows.start) / 32) * (384 + 16 * p.len() / 4)..];
+        let groups = self.section(14).map_or(p.len() / 4, |books| Self::u32(books, 0).next_multiple_of(2));
+        let block = &self.section(5).unwrap()[(first_block + (row - rows.start) / 32) * (384 + 16 * groups)..];
         let j = (row - rows.start) % 32;
-        let signs: Vec<f64> = (0..p.len())
-            .map(|i| {
-                let byte = block[384 + 16 * (i / 4) + j % 16];
-                let four = if j < 16 { byte & 15 } else { byte >> 4 };
-                if four >> (i % 4) & 1 == 1 { 1.0 } else { -1.0 }
-            })
-            .collect();
-        let (code, [f_add, f_scale, f_error]) = match self.section(13) {
-            None => (signs, [0, 32, 64].map(|kind| Self::f32(block, kind + j))),
-            Some(_) => self.extended(row, &signs),
+        let four = |group: usize| {
+            let byte = block[384 + 16 * group + j % 16];
+            usize::from(if j < 16 { byte & 15 } else { byte >> 4 })
+        };
+        let signs =
+            || (0..p.len()).map(|i| if four(i / 4) >> (i % 4) & 1 == 1 { 1.0 } else { -1.0 }).collect::<Vec<_>>();
+        let of_block = [0, 32, 64].map(|kind| Self::f32(block, kind + j));
+        let (code, [f_add, f_scale, f_error]) = match (self.section(14), self.section(13)) {
+            (Some(books), _) if by_scan => (self.centroids_of(books, p.len(), 16, four), of_block),
+            (Some(books), Some(lower)) => {
+                let parts = Self::u32(books, 0);
+                let lower = &lower[row * (12 + parts.div_ceil(2))..];
+                let number = |part: usize| four(part) << 4 | usize::from(lower[12 + part / 2] >> (part % 2 * 4) & 15);
+                (self.centroids_of(books, p.len(), 256, number), [0, 1, 2].map(|i| Self::f32(lower, i)))
+            }
+            (None, Some(_)) => self.extended(row, &signs()),
+            _ => (signs(), of_block),
         };
         let apart: Vec<f64> = p.iter().zip(&u).map(|(p, u)| p - u).collect();
         let square = dot(&apart, &apart);
@@ -394,7 +409,7 @@ fn a_second_reader_estimates_the_same_from_codes() {
             assert_eq!(hits.len(), wanted.rows);
             for hit in hits {
                 let row = hit.row as usize;
-                let (estimate, deviation, f_scale) = second.estimate(&stored, row);
+                let (estimate, deviation, f_scale) = second.estimate(&stored, row, true);
                 let rounding = f_scale * step * p.len() as f64 / 4.0 / 2.0;
                 assert!(
                     (f64::from(hit.distance) - estimate).abs() <= rounding + 1e-4,
@@ -427,13 +442,50 @@ fn a_second_reader_estimates_the_same_from_codes_of_several_bits() {
                 let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
                 assert_eq!(hits.len(), wanted.rows);
                 for hit in hits {
-                    let (estimate, deviation, _) = second.estimate(&stored, hit.row as usize);
+                    let (estimate, deviation, _) = second.estimate(&stored, hit.row as usize, false);
                     let found = f64::from(hit.distance);
                     assert!(
                         (found - estimate).abs() < 1e-3 * estimate.abs().max(1.0),
                         "{wanted:?}: {found} {estimate}"
                     );
                     off += (estimate - second.distance_f32(&stored, hit.row as usize)).powi(2);
+                    deviations += deviation.powi(2);
+                }
+            }
+            let ratio = (off / deviations).sqrt();
+            assert!((0.4..1.6).contains(&ratio), "{wanted:?}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn a_second_reader_estimates_the_same_from_parts() {
+    for wanted in variants().filter(|w| w.index_type == IndexType::IvfPq) {
+        for (parts, part_bits) in [(3, 4), (wanted.dimension, 4), (3, 8), (6, 8)] {
+            let wanted = Wanted { rows: 400, parts: Some(parts), part_bits, ..wanted };
+            let bytes = file(&wanted);
+            let (sealed, second) = (open(&bytes), Second { file: &bytes });
+            let books = second.section(14).unwrap();
+            assert_eq!((Second::u32(books, 0), Second::u32(books, 4)), (parts, part_bits as usize));
+            let (mut off, mut deviations) = (0.0, 0.0);
+            for query in vectors(5, wanted.dimension, 57).chunks_exact(wanted.dimension) {
+                let stored = second.stored_query(query);
+                let request =
+                    Request { rerank: Some(0), limit: wanted.rows, nprobe: Some(NLIST), ..Request::new(query) };
+                let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
+                assert_eq!(hits.len(), wanted.rows);
+                for hit in hits {
+                    let row = hit.row as usize;
+                    let (estimate, deviation, f_scale) = second.estimate(&stored, row, part_bits == 4);
+                    let found = f64::from(hit.distance);
+                    // Of 4 bits the tables are rounded, to 32 steps for the widest: the crate's own affair.
+                    let widest = 4.0 * stored.iter().map(|x| x.abs()).sum::<f64>().max(1.0);
+                    let rounding = if part_bits == 4 { f_scale * widest * parts as f64 / 31.0 } else { 0.0 };
+                    assert!(
+                        (found - estimate).abs() <= rounding + 1e-3 * estimate.abs().max(1.0),
+                        "{wanted:?}: {found} {estimate}"
+                    );
+                    off += (estimate - second.distance_f32(&stored, row)).powi(2);
                     deviations += deviation.powi(2);
                 }
             }

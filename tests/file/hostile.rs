@@ -19,6 +19,7 @@ fn small(index_type: IndexType) -> Vec<u8> {
         dimension: 5,
         index_type,
         bits: if index_type == IndexType::IvfRabitq { 8 } else { 1 },
+        parts: (index_type == IndexType::IvfPq).then_some(3),
         varchar_keys: index_type == IndexType::Flat,
         ..Wanted::default()
     })
@@ -194,6 +195,20 @@ fn particular_lies_are_refused() {
         ("a factor of all bits below zero", IndexType::IvfRabitq, |p| {
             write(p.section(Kind::EXTENDED), 24, &(-1.0f32).to_le_bytes())
         }),
+        ("codebooks of no part", IndexType::IvfPq, |p| write(p.section(Kind::CODEBOOKS), 0, &0u32.to_le_bytes())),
+        ("codebooks of more parts than coordinates", IndexType::IvfPq, |p| {
+            write(p.section(Kind::CODEBOOKS), 0, &9u32.to_le_bytes())
+        }),
+        ("codebooks of other bits", IndexType::IvfPq, |p| write(p.section(Kind::CODEBOOKS), 4, &4u32.to_le_bytes())),
+        ("something where codebooks have zeros", IndexType::IvfPq, |p| p.section(Kind::CODEBOOKS)[8] = 1),
+        ("a centroid of a part that isn't finite", IndexType::IvfPq, |p| {
+            write(p.section(Kind::CODEBOOKS), 160, &f32::NAN.to_le_bytes())
+        }),
+        ("a factor of a part that isn't finite", IndexType::IvfPq, |p| {
+            write(p.section(Kind::EXTENDED), 8, &f32::NAN.to_le_bytes())
+        }),
+        ("bits of no part", IndexType::IvfPq, |p| p.section(Kind::EXTENDED)[13] |= 0x10),
+        ("parts without codebooks", IndexType::IvfPq, |p| p.sections.retain(|(kind, _)| *kind != Kind::CODEBOOKS)),
         ("a directory of other rows", IndexType::ScanRabitq, |p| {
             write(p.section(Kind::DIRECTORY), 12, &37u32.to_le_bytes())
         }),

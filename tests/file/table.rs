@@ -33,6 +33,9 @@ struct Other {
     rerank: Vec<String>,
     #[serde(default = "one")]
     bits: u32,
+    m: Option<usize>,
+    #[serde(default = "eight")]
+    nbits: u32,
     floor: f64,
     search: Search,
 }
@@ -48,6 +51,10 @@ struct Search {
 
 fn one() -> u32 {
     1
+}
+
+fn eight() -> u32 {
+    8
 }
 
 #[derive(Deserialize)]
@@ -107,6 +114,8 @@ fn file(case: &Case, data: &[f32], index_type: IndexType, metric: Metric, how: &
             metric,
             precisions,
             bits: how.bits,
+            m: how.m.map(|m| m.min(case.dimension)),
+            nbits: how.nbits,
             seed: 1,
             ef_construction: 60,
             ..BuildParams::default()
@@ -187,9 +196,11 @@ fn every_cell_reaches_its_floor() {
                         assert_eq!(reached, later);
                         assert!(
                             reached >= how.floor,
-                            "{}, {index_type} {metric} in {} bits {:?} {:?}: recall {reached}",
+                            "{}, {index_type} {metric} in {} bits, {:?} parts of {}, {:?} {:?}: recall {reached}",
                             case.name,
                             how.bits,
+                            how.m,
+                            how.nbits,
                             how.rerank,
                             filter.expression
                         );

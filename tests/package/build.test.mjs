@@ -38,7 +38,7 @@ const native = (args, more) => buildIndex(folder, vectors, { args: ["--calibrate
 
 test("the file is what the native command builds", async (t) => {
   for (const metric of ["COSINE", "IP", "L2"]) {
-    for (const indexType of ["FLAT", "SCAN_RABITQ", "IVF_RABITQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX"]) {
+    for (const indexType of ["FLAT", "SCAN_RABITQ", "IVF_RABITQ", "IVF_PQ", "IVF_FLAT", "IVF_SQ8", "AUTOINDEX"]) {
       const index = await elanus.build(vectors, { metric, indexType, seed: 7, name: "ünïcode" });
       t.after(() => index.close());
       same(await index.toBytes(), native(["--metric", metric, "--index-type", indexType, "--seed", "7", "--name", "ünïcode"]), `${metric} ${indexType}`);
@@ -63,6 +63,13 @@ test("the file is what the native command builds", async (t) => {
   const nearest = exact("COSINE", vectors, query, 1)[0].row;
   assert.ok((await codes.search(query, { limit: 3 })).some(({ row }) => row === nearest));
   await codes.close();
+  const parts = await elanus.build(vectors, { indexType: "IVF_PQ", m: 5, nbits: 4 });
+  same(await parts.toBytes(), native(["--index-type", "IVF_PQ", "--m", "5", "--nbits", "4"]), "codes of parts");
+  assert.equal((await parts.search(query, { limit: 1, nprobe: 1000 }))[0].row, nearest);
+  await parts.close();
+  for (const wrong of [{ m: 3 }, { nbits: 4 }, { indexType: "IVF_PQ", nbits: 5 }, { indexType: "IVF_PQ", m: DIMENSION + 1 }]) {
+    await assert.rejects(elanus.build(vectors, wrong), { code: "INVALID_ARGUMENT" });
+  }
 });
 
 test("fields and keys are those of the native command's file", async () => {

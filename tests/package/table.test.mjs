@@ -53,9 +53,11 @@ test("every cell reaches its floor, before and after it is saved", async (t) => 
   let cells = 0;
   for (const given of cases) {
     const data = draw(given);
-    for (const { indexType, bits = 1, rerank, floor, search } of types) {
+    for (const { indexType, bits = 1, m, nbits, rerank, floor, search } of types) {
       for (const metric of metrics) {
         const args = ["--metric", metric, "--index-type", indexType, "--rerank", rerank.join(",") || "none", "--bits", bits, "--ef-construction", "60", "--calibrate", "0"];
+        if (m) args.push("--m", Math.min(m, given.dimension));
+        if (nbits) args.push("--nbits", nbits);
         buildIndex(folder, data.vectors, { rows: data.rows, args });
         const answers = await page.evaluate(
           async ({ queries, filters, options }) => {
@@ -79,7 +81,7 @@ test("every cell reaches its floor, before and after it is saved", async (t) => 
           },
           { queries: data.queries.map((query) => Array.from(query)), filters, options: { limit: k, ...search } },
         );
-        const what = `${given.name}, ${indexType} ${metric} in ${bits} bits ${rerank}`;
+        const what = `${given.name}, ${indexType} ${metric} in ${bits} bits, ${m} parts of ${nbits}, ${rerank}`;
         assert.ok(answers.same, `${what}: what is saved is what was opened`);
         assert.deepEqual(answers.after, answers.before, what);
         filters.forEach((filter, i) => {
