@@ -14,6 +14,7 @@
 //! | [`foreign`] | index files of other libraries, read as they are |
 //! | [`segment`] | a sealed segment: an index with its keys, columns and stored fields |
 //! | [`tune`] | which index type suits a set of vectors |
+//! | [`release`] | how good a release is, and whether that is good enough |
 //! | `web` | what JavaScript calls; in WebAssembly builds only |
 //!
 //! `ARCHITECTURE.md` walks through them and says what each one costs.
@@ -24,6 +25,7 @@ pub mod foreign;
 pub mod format;
 pub mod index;
 pub mod quantize;
+pub mod release;
 pub mod segment;
 pub mod text;
 pub mod tune;
