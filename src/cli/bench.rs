@@ -3,14 +3,11 @@
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::vectors::{self, Shape, Vectors};
+use crate::truth::{self, Truth};
 use crate::{load, queries};
-use elanus::distance;
-use elanus::filter;
-use elanus::format::Kind;
-use elanus::index::{Lists, SearchParams, normalise_rows};
+use elanus::index::{Lists, SearchParams};
 use elanus::segment::{MAX_LIMIT, Request, Scratch, Sealed};
-use elanus::words::{Bitmap, IndexType, Metric};
+use elanus::words::IndexType;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -26,9 +23,6 @@ Recall@k is the share of the k nearest rows that are found; a row as near as the
 Without --vectors, nearest is what exact search over the file's own rows says, which for int8 rows hides what
 their rounding costs. Latency is that of one thread of this machine, native code, after a warm-up; a browser's
 is measured in a browser.";
-
-/// How far a row's distance may be past the k-th and count as equal: rounding, relative to both.
-const TIE: f32 = 1e-6;
 
 /// Queries run before the clock starts.
 const WARM_UP: usize = 50;
@@ -144,8 +138,8 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     }
     let sealed = load::open(&args.file, progress)?;
     let queries = queries::read(&args.queries, sealed.header().dimension as usize, progress)?;
-    let originals = args.vectors.as_ref().map(|path| read_originals(path, &sealed, progress)).transpose()?;
-    let truth = nearest(args, &sealed, originals.as_ref(), &queries, progress)?;
+    let originals = args.vectors.as_ref().map(|path| truth::read_originals(path, &sealed, progress)).transpose()?;
+    let truth = truth::nearest(&sealed, originals.as_ref(), &queries, args.limit, args.filter.as_deref(), progress)?;
     // What the sweep measures shouldn't share the memory bus with what it doesn't need.
     drop(originals);
     let settings = settings(args, &sealed);
@@ -156,11 +150,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     }
     bar.finish_and_clear();
 
-    let against = match (&args.vectors, sealed.layout().entry(Kind::ROWS_F32)) {
-        (Some(path), _) => format!("exact search in {}", path.display()),
-        (None, Some(_)) => "exact search over the file's f32 rows".into(),
-        (None, None) => "exact search over the file's int8 rows".into(),
-    };
+    let against = truth::described(&sealed, args.vectors.as_deref());
     let best = runs.iter().map(|run| run.recall).fold(0.0, f64::max);
     output.either(
         || table(args, &sealed, &runs, queries.len(), &against),
@@ -259,103 +249,6 @@ fn measure(
     Ok(Run { setting, recall: recall / queries.len() as f64, seconds })
 }
 
-/// The rows that a search should have found.
-#[derive(Debug)]
-struct Truth {
-    /// As near as the k-th or nearer, ascending by number.
-    rows: Vec<u32>,
-    /// How many of them there is room for.
-    wanted: usize,
-}
-
-impl Truth {
-    /// From distances of rows of which the k-th nearest is among them.
-    fn new(mut distances: Vec<(f32, u32)>, limit: usize) -> Self {
-        let wanted = limit.min(distances.len());
-        if wanted > 0 {
-            let (_, &mut (kth, _), _) = distances.select_nth_unstable_by(wanted - 1, |a, b| a.0.total_cmp(&b.0));
-            distances.retain(|&(distance, _)| distance <= kth + TIE * kth.abs().max(1.0));
-        }
-        let mut rows: Vec<u32> = distances.into_iter().map(|(_, row)| row).collect();
-        rows.sort_unstable();
-        Truth { rows, wanted }
-    }
-
-    fn recall(&self, found: impl Iterator<Item = u32>) -> f64 {
-        if self.wanted == 0 {
-            return 1.0;
-        }
-        let found = found.filter(|row| self.rows.binary_search(row).is_ok()).count();
-        found.min(self.wanted) as f64 / self.wanted as f64
-    }
-}
-
-fn nearest(
-    args: &Args,
-    sealed: &Sealed,
-    originals: Option<&Vectors>,
-    queries: &[Vec<f32>],
-    progress: Progress,
-) -> Result<Vec<Truth>> {
-    let bar = progress.count("searching exactly", queries.len() as u64);
-    let allowed = match &args.filter {
-        Some(text) => Some(filter::compile(text, sealed.columns())?.evaluate()),
-        None => None,
-    };
-    let mut scratch = Scratch::default();
-    let mut truth = Vec::with_capacity(queries.len());
-    for (i, query) in queries.iter().enumerate() {
-        // Beyond the limit there may be rows as near as the last one.
-        let limit = (args.limit + 100).min(MAX_LIMIT);
-        // A file without rows can't search exactly, but can refuse a query.
-        let exact = originals.is_none() || !sealed.index().rows().is_absent();
-        let setting = Setting { exact, ..Setting::default() };
-        let own = sealed.search(&Request { limit, ..request(args, setting, query) }, &mut scratch);
-        let own = own.map_err(|e| Failure::from(e).at(format!("query {i}")))?;
-        let distances = match originals {
-            Some(originals) => distances(sealed, originals, query, allowed.as_ref())?,
-            None => own.iter().map(|hit| (hit.distance, hit.row)).collect(),
-        };
-        truth.push(Truth::new(distances, args.limit));
-        bar.inc(1);
-    }
-    bar.finish_and_clear();
-    Ok(truth)
-}
-
-/// The original vectors, of length 1 for COSINE.
-fn read_originals(path: &std::path::Path, sealed: &Sealed, progress: Progress) -> Result<Vectors> {
-    let header = sealed.header();
-    let mut vectors = vectors::read(path, Shape { dimension: Some(header.dimension as usize), array: None }, progress)?;
-    if vectors.rows() != header.count as usize {
-        return Err(Failure::input(format!(
-            "{}: {} vectors, but the index holds {}; give the ones that it was built from",
-            path.display(),
-            vectors.rows(),
-            header.count
-        )));
-    }
-    if header.metric == Metric::Cosine {
-        normalise_rows(&mut vectors.data, vectors.dimension);
-    }
-    Ok(vectors)
-}
-
-/// Internal distances of all allowed rows of the file, by the vectors that they were built from. The
-/// query's length only scales those of COSINE.
-fn distances(sealed: &Sealed, vectors: &Vectors, query: &[f32], allowed: Option<&Bitmap>) -> Result<Vec<(f32, u32)>> {
-    let metric = sealed.header().metric;
-    let of = |row: &[f32]| match metric {
-        Metric::L2 => distance::l2(query, row),
-        Metric::Ip | Metric::Cosine | Metric::Bm25 => -distance::dot(query, row),
-    };
-    let vectors = vectors.view()?;
-    (0..sealed.header().count)
-        .filter(|&row| allowed.is_none_or(|allowed| allowed.contains(row as usize)))
-        .map(|row| Ok((of(vectors.row(sealed.given(row)? as usize)), row)))
-        .collect()
-}
-
 fn table(args: &Args, sealed: &Sealed, runs: &[Run], queries: usize, against: &str) -> String {
     let header = sealed.header();
     let mut text = format!(
@@ -390,18 +283,6 @@ fn table(args: &Args, sealed: &Sealed, runs: &[Run], queries: usize, against: &s
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn ties_count_by_distance() {
-        let truth = Truth::new(vec![(3.0, 0), (1.0, 1), (2.0, 2), (2.0, 3), (9.0, 4)], 2);
-        assert_eq!(truth.rows, [1, 2, 3]);
-        assert_eq!(truth.recall([1, 3].into_iter()), 1.0);
-        assert_eq!(truth.recall([2, 3].into_iter()), 1.0);
-        assert_eq!(truth.recall([1, 0].into_iter()), 0.5);
-        assert_eq!(truth.recall([].into_iter()), 0.0);
-        assert_eq!(Truth::new(vec![(1.0, 5)], 10).recall([5].into_iter()), 1.0);
-        assert_eq!(Truth::new(vec![], 10).recall([].into_iter()), 1.0);
-    }
 
     #[test]
     fn percentiles_are_values_that_occurred() {

@@ -1,9 +1,10 @@
 //! The `elanus` command: builds index files, looks into them, checks them, searches them, measures
-//! them, and keeps releases of them.
+//! and compares them, and keeps releases of them.
 
 mod bench;
 mod build;
 mod card;
+mod evaluate;
 mod failure;
 mod foreign;
 mod info;
@@ -17,6 +18,7 @@ mod replace;
 mod rows;
 mod search;
 mod sparse;
+mod truth;
 mod vectors;
 mod verify;
 
@@ -28,7 +30,8 @@ use std::process::ExitCode;
 const EXIT_CODES: &str = "\
 Exit codes:
   0  done
-  1  what was checked isn't as it should be: a damaged or unreadable index file or registry, recall below the demand
+  1  what was checked isn't as it should be: a damaged or unreadable index file or registry, recall below the demand,
+     a release that misses its policy
   2  wrong usage
   3  vectors, metadata, card, query or filter were refused; nothing was written
   4  a file couldn't be read or written, or memory ran out
@@ -59,6 +62,7 @@ enum Command {
     Verify(verify::Args),
     Search(search::Args),
     Bench(bench::Args),
+    Evaluate(evaluate::Args),
     Registry(registry::Args),
 }
 
@@ -72,6 +76,7 @@ fn main() -> ExitCode {
         Command::Verify(args) => verify::run(args, progress, &mut output),
         Command::Search(args) => search::run(args, progress, &mut output),
         Command::Bench(args) => bench::run(args, progress, &mut output),
+        Command::Evaluate(args) => evaluate::run(args, progress, &mut output),
         Command::Registry(args) => registry::run(args, progress, &mut output),
     };
     match result.and_then(|()| output.finish()) {

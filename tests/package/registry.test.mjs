@@ -34,6 +34,28 @@ test("registry.json and manifests have the shapes that are published", (t) => {
   const whole = read(`objects/${manifest}.json`);
   assert.ok(check.manifest(whole), JSON.stringify(check.manifest.errors));
 
+  // The champion, and another release that was evaluated beside it.
+  const queries = path.join(folder, "queries.json");
+  writeFileSync(queries, JSON.stringify(vectors.slice(0, 5).map((vector) => [...vector])));
+  writeFileSync(path.join(folder, "judged.qrels"), "0 0 0 1\n1 0 1 2\n");
+  registry("add", index, "--name", "r2");
+  registry("evaluate", "r2", queries, "-k", "1,3", "--exact");
+  registry("evaluate", "r2", queries, "--qrels", path.join(folder, "judged.qrels"), "--evaluation", "judged");
+  const second = JSON.parse(registry("show", "r2"));
+  delete second.manifest;
+  assert.deepEqual(second.evaluations.map(({ name, against }) => [name, against.name]), [["queries", "r1"], ["judged", "r1"]]);
+  assert.ok(check.manifest(second), JSON.stringify(check.manifest.errors));
+  const measures = { ...second.evaluations[0].measures, extra: "good" };
+  assert.equal(check.manifest({ ...second, evaluations: [{ ...second.evaluations[0], measures }] }), false);
+
+  const policy = schema("policy");
+  const whatIsAsked = { schema_version: 1, evaluation: "judged", minimum: { "ndcg@10": 0.5 }, max_regression: { "mrr@10": 0.01 }, max_bytes: 1e9 };
+  assert.ok(policy(whatIsAsked), JSON.stringify(policy.errors));
+  writeFileSync(path.join(folder, "registry", "policy.json"), JSON.stringify(whatIsAsked));
+  assert.equal(JSON.parse(registry("promote", "r2")).verdict.findings.length, 3);
+  assert.equal(policy({ schema_version: 1 }), false);
+  assert.equal(policy({ ...whatIsAsked, minimum: { "ndcg@10": "0.5" } }), false);
+
   assert.equal(check.registry({ ...state, aliases: { "../x": "r1" } }), false);
   assert.equal(check.manifest({ ...whole, files: [{ ...whole.files[0], path: "https://elsewhere/x" }] }), false);
 });

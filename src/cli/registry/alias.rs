@@ -3,7 +3,7 @@
 use super::Change;
 use super::log::{Action, history};
 use super::state::{CHAMPION, check_name};
-use super::store::{Draft, Store};
+use super::store::{Changing, Draft, Store};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use serde_json::json;
@@ -93,30 +93,46 @@ pub fn rollback(args: &RollbackArgs, store: &Store, output: &mut Output) -> Resu
 }
 
 /// Moves an alias, and says so.
-pub fn point(
-    changing: &mut super::store::Changing<'_>,
+fn point(
+    changing: &mut Changing<'_>,
     action: Action,
     alias: &str,
     release: &str,
     change: &Change,
     output: &mut Output,
 ) -> Result<()> {
+    let before = set(changing, action, alias, release, false, change)?;
+    output.either(
+        || change.tense(&moved(alias, release, before.as_deref())),
+        || json!({ "dry_run": change.dry_run, "alias": alias, "release": release, "before": before }),
+    )
+}
+
+/// Moves an alias; gives what it named before. `forced`: although the gate refused it.
+pub fn set(
+    changing: &mut Changing<'_>,
+    action: Action,
+    alias: &str,
+    release: &str,
+    forced: bool,
+    change: &Change,
+) -> Result<Option<String>> {
     let before = changing.now.state.aliases.get(alias).cloned();
     if !change.dry_run {
         let draft = Draft {
             alias: Some(alias.into()),
             release: Some(release.into()),
             before: before.clone(),
+            forced,
             reason: change.reason.clone(),
             ..Draft::default()
         };
         changing.commit(action, draft, |state| drop(state.aliases.insert(alias.into(), release.into())))?;
     }
-    output.either(
-        || {
-            let was = before.as_ref().map(|before| format!("; it named {before}")).unwrap_or_default();
-            change.tense(&format!("{alias} names {release}{was}"))
-        },
-        || json!({ "dry_run": change.dry_run, "alias": alias, "release": release, "before": before }),
-    )
+    Ok(before)
+}
+
+/// What is said of an alias that was moved.
+pub fn moved(alias: &str, release: &str, before: Option<&str>) -> String {
+    format!("{alias} names {release}{}", before.map(|before| format!("; it named {before}")).unwrap_or_default())
 }

@@ -3,6 +3,7 @@
 
 use super::digest::{digest, is_digest};
 use super::state::{SCHEMA_VERSION, check_version, damaged};
+use crate::evaluate::Evaluation;
 use crate::failure::Result;
 use elanus::segment::Sealed;
 use serde::{Deserialize, Serialize};
@@ -33,7 +34,7 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<Value>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub evaluations: Vec<Value>,
+    pub evaluations: Vec<Evaluation>,
 }
 
 /// What a file is for.

@@ -2,10 +2,12 @@
 
 mod add;
 mod alias;
-mod digest;
+pub mod digest;
+mod evaluate;
 mod keep;
 mod log;
 mod manifest;
+mod promote;
 mod show;
 mod state;
 mod store;
@@ -18,13 +20,16 @@ use serde_json::json;
 use std::path::PathBuf;
 use store::Store;
 
+pub use store::time;
+
 const EXAMPLES: &str = "\
 Examples:
   elanus registry init
   elanus registry add words.elanus --name 2026-11 --notes 'new corpus' --alias challenger
   elanus registry list
   elanus registry diff champion challenger
-  elanus registry alias champion 2026-11 --reason 'first release'
+  elanus registry evaluate 2026-11 queries.npy --vectors vectors.npy
+  elanus registry promote 2026-11 --reason 'first release'
   elanus registry rollback --reason 'empty results for names'
 
 A registry is a folder: registry.json says which releases there are and what the aliases name, log.jsonl
@@ -53,6 +58,8 @@ enum Command {
     List,
     Show(show::ShowArgs),
     Diff(show::DiffArgs),
+    Evaluate(evaluate::Args),
+    Promote(promote::Args),
     Alias(alias::Args),
     Rollback(alias::RollbackArgs),
     Log(show::LogArgs),
@@ -96,6 +103,8 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         Command::List => show::list(&store, output),
         Command::Show(args) => show::show(args, &store, output),
         Command::Diff(args) => show::diff(args, &store, output),
+        Command::Evaluate(args) => evaluate::run(args, &store, progress, output),
+        Command::Promote(args) => promote::run(args, &store, output),
         Command::Alias(args) => alias::run(args, &store, output),
         Command::Rollback(args) => alias::rollback(args, &store, output),
         Command::Log(args) => show::log(args, &store, output),
