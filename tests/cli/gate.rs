@@ -254,3 +254,56 @@ fn a_policy_judges_without_a_registry() {
     assert_eq!(passed["verdict"]["findings"][1]["outcome"], "no_champion");
     assert!(String::from_utf8(shop.read("gate.xml")).unwrap().contains(r#"failures="0""#));
 }
+
+/// What a CI job runs: the first release, a worse one, and a better one.
+#[cfg(unix)]
+#[test]
+fn the_script_for_ci_releases_what_the_gate_lets_through() {
+    let shop = shop();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/ci/release.sh");
+    let release = |name: &str, index: &str| {
+        let mut command = std::process::Command::new("sh");
+        command.arg(script).args(["registry", name, index]).args(EVALUATE.split(' ')).current_dir(shop.path(""));
+        command.env("ELANUS", env!("CARGO_BIN_EXE_elanus")).output().unwrap()
+    };
+    let champion = || shop.run("registry list --json").json()["aliases"]["champion"].clone();
+    // Nothing says yet what is good enough.
+    let out = release("r1", "middle.elanus");
+    assert_eq!(out.status.code(), Some(3), "{out:?}");
+    shop.put("registry/policy.json", r#"{"schema_version": 1, "max_regression": {"knn_recall@10": 0.02}}"#);
+    assert_eq!(release("r1", "middle.elanus").status.code(), Some(0), "a run can be started again");
+    assert_eq!(champion(), "r1");
+    let out = release("r2", "worse.elanus");
+    assert_eq!(out.status.code(), Some(1), "{out:?}");
+    assert!(String::from_utf8_lossy(&out.stderr).contains("missed by"), "{out:?}");
+    assert!(String::from_utf8(shop.read("elanus-report/gate.xml")).unwrap().contains(r#"failures="1""#));
+    assert_eq!(champion(), "r1");
+    assert_eq!(release("r3", "better.elanus").status.code(), Some(0));
+    assert_eq!(champion(), "r3");
+    shop.run("registry verify").ok();
+}
+
+#[test]
+fn a_report_is_one_page_that_needs_nothing_else() {
+    let shop = shop();
+    std::fs::create_dir(shop.path("<i>")).unwrap();
+    shop.put("<i>/old.elanus", shop.read("worse.elanus"));
+    shop.put("policy.json", r#"{"schema_version": 1, "minimum": {"overlap@10": 0.99}}"#);
+    let all = "better.elanus queries.npy --vectors vectors.npy --against <i>/old.elanus --html report.html";
+    let found = evaluation(&shop, all);
+    let page = String::from_utf8(shop.read("report.html")).unwrap();
+    for foreign in ["<script", "http:", "https:", "src=", "url(", "@import", "<link", "<i>/"] {
+        assert!(!page.contains(foreign), "{foreign}");
+    }
+    let beside = &found["against"]["measures"]["knn_recall@10"];
+    for number in [&found["measures"]["knn_recall@10"]["mean"], &beside["mean"], &found["against"]["rbo"]["mean"]] {
+        assert!(page.contains(&format!("{:.4}", number.as_f64().unwrap())), "{number}");
+    }
+    assert!(page.contains("&lt;i&gt;/old.elanus") && page.contains("prefers-color-scheme: dark"));
+    assert_eq!(page.matches(r#"<svg class="plot""#).count(), 3);
+    assert!(!page.contains("bounds are missed"));
+    // The page is written though the gate refuses: then most of all somebody looks at it.
+    shop.run(&format!("evaluate {all} --policy policy.json")).failed(1, &["GATE_REFUSED"]);
+    let page = String::from_utf8(shop.read("report.html")).unwrap();
+    assert!(page.contains("1 of 1 bounds are missed") && page.contains("overlap@10 at least 0.9900"));
+}

@@ -3,12 +3,15 @@
 mod evaluation;
 mod measure;
 mod options;
+mod page;
+mod plot;
 mod policy;
 mod report;
 
 pub use evaluation::{Evaluation, Other};
-pub use measure::{Labels, Subject, answers};
+pub use measure::{Answers, Labels, Subject, answers};
 pub use options::Options;
+pub use page::write_html;
 pub use policy::read as read_policy;
 pub use report::{require, text, verdict_text, write_junit};
 
@@ -24,7 +27,7 @@ Examples:
   elanus evaluate words.elanus queries.npy --vectors vectors.npy
   elanus evaluate words.elanus queries.npy --qrels judged.qrels --query-ids queries.txt -k 10,100
   elanus evaluate new.elanus queries.npy --vectors vectors.npy --against old.elanus
-  elanus evaluate new.elanus queries.npy --against old.elanus --policy policy.json --junit gate.xml
+  elanus evaluate new.elanus queries.npy --against old.elanus --policy policy.json --junit gate.xml --html gate.html
 
 With --qrels: ndcg@k (gains as judged), mrr@k and recall@k over the queries that have a relevant key. With
 --vectors or --truth, or without --qrels: knn_recall@k, the share of the k nearest rows that is found, a row
@@ -53,6 +56,10 @@ pub struct Args {
     /// Write measures and verdict as JUnit XML, for CI systems: a test case for each bound of the policy.
     #[arg(long)]
     junit: Option<PathBuf>,
+
+    /// Write a page with plots: one file that needs nothing else.
+    #[arg(long)]
+    html: Option<PathBuf>,
 }
 
 pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
@@ -62,11 +69,14 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     }
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let against = args.against.as_deref().map(Place::of);
-    let evaluation = evaluate(&Place::of(&args.file), against.as_ref(), options, progress)?;
+    let Found { evaluation, answers, other } = evaluate(&Place::of(&args.file), against.as_ref(), options, progress)?;
     let of = args.file.display().to_string();
     let verdict = policy.map(|policy| policy.judge(&evaluation.measured(evaluation.bytes)));
     if let Some(path) = &args.junit {
         write_junit(path, &of, Some(&evaluation), verdict.as_ref())?;
+    }
+    if let Some(path) = &args.html {
+        write_html(path, &of, &evaluation, &answers, other.as_ref(), verdict.as_ref())?;
     }
     if let Some(verdict) = &verdict {
         // A command that fails leaves standard output alone; what is missed is said with the failure.
@@ -93,13 +103,20 @@ impl<'a> Place<'a> {
     }
 }
 
+/// What was found, and the answers that it was found in: the evaluated index's, and the other's.
+pub struct Found {
+    pub evaluation: Evaluation,
+    pub answers: Answers,
+    pub other: Option<Answers>,
+}
+
 /// Evaluates an index, beside another if there is one.
 pub fn evaluate(
     place: &Place<'_>,
     against: Option<&Place<'_>>,
     options: &Options,
     progress: Progress,
-) -> Result<Evaluation> {
+) -> Result<Found> {
     options.check()?;
     let open = |place: &Place<'_>, queries: &str, vectors| {
         let mut subject = Subject::open(place.path, queries, vectors, progress)?;
@@ -114,7 +131,8 @@ pub fn evaluate(
     };
     let own = answers(&subject, options, labels.as_ref(), progress)?;
     let Some(against) = against else {
-        return Ok(Evaluation::of(time(), &subject, &own, None, labels.as_ref(), options));
+        let evaluation = Evaluation::of(time(), &subject, &own, None, labels.as_ref(), options);
+        return Ok(Found { evaluation, answers: own, other: None });
     };
     let queries = options.against_queries.as_deref().unwrap_or(&options.queries);
     let vectors = options.against_vectors.as_deref().or(options.vectors.as_deref());
@@ -128,5 +146,6 @@ pub fn evaluate(
     let theirs = answers(&other, options, labels.as_ref(), progress).map_err(|e| e.at(&against.name))?;
     let name = against.name.clone();
     let beside = Other { name, sha256: against.sha256.clone(), subject: &other, answers: &theirs };
-    Ok(Evaluation::of(time(), &subject, &own, Some(beside), labels.as_ref(), options))
+    let evaluation = Evaluation::of(time(), &subject, &own, Some(beside), labels.as_ref(), options);
+    Ok(Found { evaluation, answers: own, other: Some(theirs) })
 }

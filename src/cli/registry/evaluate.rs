@@ -5,11 +5,12 @@ use super::log::Action;
 use super::manifest::Manifest;
 use super::state::{CHAMPION, Release, State, damaged};
 use super::store::{Draft, Store};
-use crate::evaluate::{Evaluation, Options, Place, evaluate, text};
+use crate::evaluate::{Evaluation, Found, Options, Place, evaluate, text, write_html};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::progress::Progress;
 use serde_json::json;
+use std::path::PathBuf;
 
 /// Measure a release on a set of queries, beside the champion, and keep what is found.
 #[derive(Debug, clap::Args)]
@@ -23,6 +24,10 @@ pub struct Args {
     /// The release to compare with, by its name or an alias. Default: the champion, if there is one.
     #[arg(long, help_heading = "Beside another index")]
     against: Option<String>,
+
+    /// Write a page with plots: one file that needs nothing else.
+    #[arg(long)]
+    html: Option<PathBuf>,
 
     #[command(flatten)]
     change: Change,
@@ -44,7 +49,11 @@ pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) 
         bytes: Some(manifest.bytes()),
     };
     let other = against.as_ref().zip(other_path.as_deref()).map(|((name, m), path)| place(name, m, path));
-    let evaluation = evaluate(&place(&release.name, &manifest, &path), other.as_ref(), &args.options, progress)?;
+    let found = evaluate(&place(&release.name, &manifest, &path), other.as_ref(), &args.options, progress)?;
+    let Found { evaluation, answers, other } = found;
+    if let Some(path) = &args.html {
+        write_html(path, &release.name, &evaluation, &answers, other.as_ref(), None)?;
+    }
     if !args.change.dry_run {
         keep(args, store, &release, &evaluation)?;
     }
