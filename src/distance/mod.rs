@@ -57,6 +57,10 @@ pub struct Kernels {
     /// Inner product of a row of 8-bit integers and a query of 16-bit ones. Exact unless it leaves
     /// the range of `i32`, where it wraps; a query is scaled so that it can't.
     pub dot_i8: fn(&[i8], &[i16]) -> i32,
+    /// Bits that differ, of vectors of bits.
+    pub hamming: fn(&[u8], &[u8]) -> u32,
+    /// Bits that both vectors have, and bits that either has.
+    pub overlap: fn(&[u8], &[u8]) -> [u32; 2],
     /// Inner products of each of four rows of 16-bit integers with each of two others: four times as
     /// many numbers a second as one product at a time. Lengths are equal multiples of
     /// [`TILE_STEP`]. Exact unless one leaves the range of `i32`, where it wraps.
@@ -139,6 +143,20 @@ pub fn l2_4(a: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
 #[inline]
 pub fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     (kernels().dot_i8)(row, query)
+}
+
+/// Bits that differ, by the fastest kernel. Panics if the lengths differ.
+#[inline]
+pub fn hamming(a: &[u8], b: &[u8]) -> u32 {
+    (kernels().hamming)(a, b)
+}
+
+/// 1 less the share of the bits of either vector that both have, by the fastest kernel; 1 if neither
+/// has any. Panics if the lengths differ.
+#[inline]
+pub fn jaccard(a: &[u8], b: &[u8]) -> f32 {
+    let [both, either] = (kernels().overlap)(a, b);
+    if either == 0 { 1.0 } else { (either - both) as f32 / either as f32 }
 }
 
 /// Inner product of a row of levels and a query, by the fastest kernel. Panics if their shapes differ.

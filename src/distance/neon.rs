@@ -13,6 +13,8 @@ pub static KERNELS: Kernels = Kernels {
     l2_4: super::one_by_one!(l2),
     dot_i8,
     dot_levels,
+    hamming,
+    overlap,
     tile,
     scan,
     scan_two,
@@ -75,6 +77,44 @@ fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(float32x4_t, float32x4_t) -> flo
         let two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
         vget_lane_f32::<0>(two) + vget_lane_f32::<1>(two)
     }
+}
+
+fn hamming(a: &[u8], b: &[u8]) -> u32 {
+    // SAFETY: NEON is part of every AArch64 target that this is built for.
+    counted(a, b, |x, y| unsafe { [veorq_u8(x, y)] })[0]
+}
+
+fn overlap(a: &[u8], b: &[u8]) -> [u32; 2] {
+    // SAFETY: NEON is part of every AArch64 target that this is built for.
+    counted(a, b, |x, y| unsafe { [vandq_u8(x, y), vorrq_u8(x, y)] })
+}
+
+/// How many bits are set in what `combined` makes of both.
+#[inline(always)]
+fn counted<const N: usize>(
+    a: &[u8],
+    b: &[u8],
+    combined: impl Fn(uint8x16_t, uint8x16_t) -> [uint8x16_t; N],
+) -> [u32; N] {
+    assert_eq!(a.len(), b.len());
+    let mut sums = [0; N];
+    let mut add = |a: &[u8], b: &[u8]| {
+        for (sum, bits) in sums.iter_mut().zip(combined(bytes(a, 0), bytes(b, 0))) {
+            // SAFETY: NEON is part of every AArch64 target that this is built for.
+            *sum += unsafe { u32::from(vaddlvq_u8(vcntq_u8(bits))) };
+        }
+    };
+    let (a, b) = (a.chunks_exact(16), b.chunks_exact(16));
+    let (a_rest, b_rest) = (a.remainder(), b.remainder());
+    a.zip(b).for_each(|(a, b)| add(a, b));
+    if !a_rest.is_empty() {
+        // Zeros after the end count nothing.
+        let (mut x, mut y) = ([0; 16], [0; 16]);
+        x[..a_rest.len()].copy_from_slice(a_rest);
+        y[..b_rest.len()].copy_from_slice(b_rest);
+        add(&x, &y);
+    }
+    sums
 }
 
 fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {

@@ -15,6 +15,12 @@ pub fn dot_i8(row: &[i8], query: &[i16]) -> i64 {
     row.iter().zip(query).map(|(&x, &y)| i64::from(x) * i64::from(y)).sum()
 }
 
+/// How many bits `has` says are counted, of a bit of each vector at a time.
+pub fn bits(a: &[u8], b: &[u8], has: impl Fn(bool, bool) -> bool) -> u32 {
+    let bit = |bytes: &[u8], i: usize| bytes[i / 8] >> (i % 8) & 1 == 1;
+    (0..8 * a.len()).filter(|&i| has(bit(a, i), bit(b, i))).count() as u32
+}
+
 /// Sum of the table entries that row `row` of a block selects.
 pub fn table_sum(codes: &[u8], tables: &[u8], row: usize) -> u64 {
     let groups = codes.chunks_exact(16).zip(tables.chunks_exact(16));

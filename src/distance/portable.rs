@@ -14,6 +14,8 @@ pub static KERNELS: Kernels = Kernels {
     l2_4: super::one_by_one!(l2),
     dot_i8,
     dot_levels,
+    hamming,
+    overlap,
     tile,
     scan,
     scan_two,
@@ -56,6 +58,36 @@ fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
 fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     assert_eq!(row.len(), query.len());
     row.iter().zip(query).fold(0, |sum: i32, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+fn hamming(a: &[u8], b: &[u8]) -> u32 {
+    counted(a, b, |x, y| [(x ^ y).count_ones()])[0]
+}
+
+fn overlap(a: &[u8], b: &[u8]) -> [u32; 2] {
+    counted(a, b, |x, y| [(x & y).count_ones(), (x | y).count_ones()])
+}
+
+/// Sums of what `count` says of each 8 bytes of both. Inlined, so that a caller that was promised an
+/// instruction for it counts with that.
+#[inline(always)]
+pub(super) fn counted<const N: usize>(a: &[u8], b: &[u8], count: impl Fn(u64, u64) -> [u32; N]) -> [u32; N] {
+    assert_eq!(a.len(), b.len());
+    let mut sums = [0; N];
+    let mut add = |x: [u8; 8], y: [u8; 8]| {
+        for (sum, count) in sums.iter_mut().zip(count(u64::from_ne_bytes(x), u64::from_ne_bytes(y))) {
+            *sum += count;
+        }
+    };
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    a.iter().zip(b).for_each(|(&x, &y)| add(x, y));
+    if !a_rest.is_empty() {
+        let (mut x, mut y) = ([0; 8], [0; 8]);
+        x[..a_rest.len()].copy_from_slice(a_rest);
+        y[..b_rest.len()].copy_from_slice(b_rest);
+        add(x, y);
+    }
+    sums
 }
 
 fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {

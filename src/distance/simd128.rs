@@ -11,7 +11,7 @@ use core::arch::wasm32::*;
 use core::ops::Range;
 
 pub static KERNELS: Kernels =
-    Kernels { name: "simd128", dot, l2, dot_4, l2_4, dot_i8, dot_levels, tile, scan, scan_two };
+    Kernels { name: "simd128", dot, l2, dot_4, l2_4, dot_i8, dot_levels, hamming, overlap, tile, scan, scan_two };
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -120,6 +120,42 @@ fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     let sum = i32x4_extract_lane::<0>(two).wrapping_add(i32x4_extract_lane::<1>(two));
     let rest = row[whole..].iter().zip(&query[whole..]);
     rest.fold(sum, |sum, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+fn hamming(a: &[u8], b: &[u8]) -> u32 {
+    counted(a, b, |x, y| [v128_xor(x, y)])[0]
+}
+
+fn overlap(a: &[u8], b: &[u8]) -> [u32; 2] {
+    counted(a, b, |x, y| [v128_and(x, y), v128_or(x, y)])
+}
+
+/// How many bits are set in what `combined` makes of both.
+#[inline(always)]
+fn counted<const N: usize>(a: &[u8], b: &[u8], combined: impl Fn(v128, v128) -> [v128; N]) -> [u32; N] {
+    assert_eq!(a.len(), b.len());
+    let mut sums = [i32x4_splat(0); N];
+    let mut add = |x: v128, y: v128| {
+        for (sum, bits) in sums.iter_mut().zip(combined(x, y)) {
+            let pairs = u16x8_extadd_pairwise_u8x16(u8x16_popcnt(bits));
+            *sum = i32x4_add(*sum, u32x4_extadd_pairwise_u16x8(pairs));
+        }
+    };
+    let whole = a.len() / 16 * 16;
+    for at in (0..whole).step_by(16) {
+        add(load(a, at), load(b, at));
+    }
+    if whole < a.len() {
+        // Zeros after the end count nothing.
+        let (mut x, mut y) = ([0u8; 16], [0u8; 16]);
+        x[..a.len() - whole].copy_from_slice(&a[whole..]);
+        y[..b.len() - whole].copy_from_slice(&b[whole..]);
+        add(load(&x, 0), load(&y, 0));
+    }
+    sums.map(|four| {
+        let two = i32x4_add(four, i32x4_shuffle::<2, 3, 2, 3>(four, four));
+        (i32x4_extract_lane::<0>(two) + i32x4_extract_lane::<1>(two)) as u32
+    })
 }
 
 /// Eight sums, six operands: as many registers as x86 has. The rows are read through pointers, of

@@ -81,6 +81,27 @@ fn float_kernels_agree_bit_for_bit() {
 }
 
 #[test]
+fn bits_are_counted_at_every_length_and_alignment() {
+    let mut random = SplitMix64::new(9);
+    // The last is of more bits than the kernels' narrower counters would hold.
+    for len in (0..=100).chain([128, 512, 4096, 32_768]) {
+        let mut bytes = |len: usize| (0..len + 3).map(|_| random.next_u64() as u8).collect::<Vec<u8>>();
+        let (a, b) = (bytes(len), bytes(len));
+        let (none, all) = (vec![0; len], vec![0xFF; len]);
+        for (a, b) in [(&a[3..], &b[..len]), (&a[..len], &a[..len]), (&none, &all), (&all, &all), (&none, &none)] {
+            let differ = oracle::bits(a, b, |x, y| x != y);
+            let overlap = [oracle::bits(a, b, |x, y| x && y), oracle::bits(a, b, |x, y| x || y)];
+            for k in tables() {
+                assert_eq!((k.hamming)(a, b), differ, "{} {len} bytes", k.name);
+                assert_eq!((k.overlap)(a, b), overlap, "{} {len} bytes", k.name);
+            }
+        }
+    }
+    assert_eq!(crate::distance::jaccard(&[0b1100], &[0b0110]), 2.0 / 3.0);
+    assert_eq!(crate::distance::jaccard(&[0; 4], &[0; 4]), 1.0);
+}
+
+#[test]
 fn integer_kernels_are_exact_and_wrap_alike() {
     let mut random = SplitMix64::new(3);
     for len in (0..=200).chain([384, 1000, 32_768]) {

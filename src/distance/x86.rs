@@ -1,6 +1,8 @@
-//! Kernels for x86-64 with AVX2, detected once.
+//! Kernels for x86-64 with AVX2 and POPCNT, detected once. Every processor that has the first has the
+//! second.
 
 use super::levels::{Levels, LevelsQuery};
+use super::portable::counted;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
 use super::{Kernels, TILE_STEP, check_tile};
 use core::arch::x86_64::*;
@@ -14,6 +16,8 @@ static AVX2: Kernels = Kernels {
     l2_4: super::one_by_one!(l2),
     dot_i8,
     dot_levels,
+    hamming,
+    overlap,
     tile,
     scan,
     scan_two,
@@ -23,7 +27,7 @@ static AVX2: Kernels = Kernels {
 #[inline]
 pub fn detect() -> Option<&'static Kernels> {
     static FOUND: OnceLock<bool> = OnceLock::new();
-    FOUND.get_or_init(|| is_x86_feature_detected!("avx2")).then_some(&AVX2)
+    FOUND.get_or_init(|| is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")).then_some(&AVX2)
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -39,6 +43,16 @@ fn l2(a: &[f32], b: &[f32]) -> f32 {
 fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
     // SAFETY: reached only through `detect`, which found AVX2.
     unsafe { dot_i8_avx2(row, query) }
+}
+
+fn hamming(a: &[u8], b: &[u8]) -> u32 {
+    // SAFETY: reached only through `detect`, which found AVX2 and POPCNT.
+    unsafe { hamming_avx2(a, b) }
+}
+
+fn overlap(a: &[u8], b: &[u8]) -> [u32; 2] {
+    // SAFETY: reached only through `detect`, which found AVX2 and POPCNT.
+    unsafe { overlap_avx2(a, b) }
 }
 
 fn tile(rows: [&[i16]; 4], others: [&[i16]; 2]) -> [[i32; 2]; 4] {
@@ -144,6 +158,16 @@ fn dot_i8_avx2(row: &[i8], query: &[i16]) -> i32 {
     let sum = _mm_cvtsi128_si32(_mm_add_epi32(two, _mm_shuffle_epi32::<1>(two)));
     let rest = row[whole..].iter().zip(&query[whole..]);
     rest.fold(sum, |sum, (&x, &y)| sum.wrapping_add(i32::from(x) * i32::from(y)))
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn hamming_avx2(a: &[u8], b: &[u8]) -> u32 {
+    counted(a, b, |x, y| [(x ^ y).count_ones()])[0]
+}
+
+#[target_feature(enable = "avx2,popcnt")]
+fn overlap_avx2(a: &[u8], b: &[u8]) -> [u32; 2] {
+    counted(a, b, |x, y| [(x & y).count_ones(), (x | y).count_ones()])
 }
 
 #[target_feature(enable = "avx2")]

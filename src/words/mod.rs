@@ -1,6 +1,7 @@
 //! The vocabulary that every other layer is written in. Imports nothing from the crate.
 
 pub mod bitmap;
+pub mod bits;
 pub mod bytes;
 pub mod error;
 pub mod hit;
@@ -13,6 +14,7 @@ pub mod say;
 pub mod topk;
 
 pub use bitmap::Bitmap;
+pub use bits::BitsView;
 pub use bytes::{AlignedBuffer, Blob, Cursor};
 pub use error::{Code, Error, Result};
 pub use hit::Hit;
