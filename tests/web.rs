@@ -42,6 +42,7 @@ fn file(index_type: IndexType, metric: Metric, keys: PrimaryKeys) -> Vec<u8> {
     }
     let input = Input {
         rows: Some(MatrixView::new(&data, DIMENSION).unwrap()),
+        bits: None,
         sparse: None,
         text: None,
         index_type,

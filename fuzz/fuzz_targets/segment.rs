@@ -10,15 +10,14 @@ mod data;
 #[allow(dead_code)]
 mod forge;
 
-use data::{INDEX_TYPES, Wanted, file};
+use data::{Wanted, every_type, file};
 use forge::{Pieces, exercise};
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
 
 static ORIGINALS: LazyLock<Vec<Pieces>> = LazyLock::new(|| {
-    INDEX_TYPES
-        .iter()
-        .flat_map(|&index_type| [false, true].map(|varchar_keys| Wanted { rows: 40, index_type, varchar_keys, ..Wanted::default() }))
+    every_type()
+        .flat_map(|index_type| [false, true].map(|varchar_keys| Wanted { rows: 40, index_type, varchar_keys, ..Wanted::default() }))
         .filter_map(|wanted| Pieces::of(&file(&wanted)).ok())
         .collect()
 });

@@ -1,5 +1,5 @@
 import { ElanusError, invalid } from './errors.js';
-import { describe, flatten, isBatch, type Vector } from './options.js';
+import { describe, flatten, isBatch, joinBits, type Vector } from './options.js';
 
 /**
  * A vector of which only the dimensions that aren't 0 are named: `{ indices: [3, 17], values: [0.5, 1.2] }` or
@@ -9,7 +9,7 @@ export type SparseVector =
   | { readonly indices: ArrayLike<number>; readonly values: ArrayLike<number> }
   | { readonly [dimension: number]: number };
 
-/** What can be asked: a dense vector, words, or a sparse vector. */
+/** What can be asked: a dense vector (of bits, its bytes), words, or a sparse vector. */
 export type Query = Vector | string | SparseVector;
 
 /** A sparse vector as it goes to the core. */
@@ -18,11 +18,11 @@ export interface Sparse {
   readonly values: Float32Array;
 }
 
-/** One query as it goes to the core. */
-export type Asked = Float32Array | string | Sparse;
+/** One query as it goes to the core: floats, the bytes of bits, words, a sparse vector. */
+export type Asked = Float32Array | Uint8Array | string | Sparse;
 
 /** Queries of one kind: dense vectors lie one after the other. */
-export type Queries = Float32Array | readonly (string | Sparse)[];
+export type Queries = Float32Array | Uint8Array | readonly (string | Sparse)[];
 
 /** Longer texts are a mistake or an attack: a page of a book has some thousand characters. */
 const MAX_TEXT_CHARS = 1 << 20;
@@ -42,26 +42,32 @@ export function areMany(given: unknown): given is readonly Query[] {
   return isBatch(given) || (Array.isArray(given) && typeof given[0] === 'string');
 }
 
+/** The vectors that an index holds. */
+export interface Held {
+  readonly dimension: number;
+  readonly binary: boolean;
+}
+
 /** Checks queries, all of the first one's kind. */
-export function readQueries(given: readonly Query[], dimension: number): Queries {
+export function readQueries(given: readonly Query[], held: Held): Queries {
   const kind = kindOf(given[0]);
   const other = given.findIndex((query) => kindOf(query) !== kind);
   if (other >= 0) {
     throw invalid(`query 0 is a ${kind}, but query ${other} is ${describe(given[other])}; ask for each kind on its own, or fuse them with hybridSearch`);
   }
-  if (kind === 'vector') return denseQueries(given as readonly Vector[], dimension);
+  if (kind === 'vector') return denseQueries(given as readonly Vector[], held);
   return given.map((query) => (typeof query === 'string' ? readText(query) : readSparse(query as SparseVector)));
 }
 
 /** Checks one query. */
-export function readQuery(given: Query, dimension: number): Asked {
-  const queries = readQueries([given], dimension);
-  return queries instanceof Float32Array ? queries : queries[0]!;
+export function readQuery(given: Query, held: Held): Asked {
+  const queries = readQueries([given], held);
+  return queries instanceof Float32Array || queries instanceof Uint8Array ? queries : queries[0]!;
 }
 
-function denseQueries(vectors: readonly Vector[], dimension: number): Float32Array {
+function denseQueries(vectors: readonly Vector[], { dimension, binary }: Held): Float32Array | Uint8Array {
   if (dimension === 0) throw invalid('the index file holds no dense vectors: ask it with words or a sparse vector');
-  return flatten(vectors, dimension);
+  return binary ? joinBits(vectors, dimension) : flatten(vectors, dimension);
 }
 
 function readText(text: string): string {

@@ -4,7 +4,7 @@ import type { BuildPlan, BuildProgress, Engine, Fields, IndexType, Key } from '.
 import { invalid } from './errors.js';
 import { isUrl } from './host.js';
 import { startEngine } from './open.js';
-import { checkKeys, checkSignal, describe, flatten, isBatch, knownOnly, oneOf, whole, type Vector } from './options.js';
+import { checkKeys, checkSignal, describe, flatten, isBatch, joinBits, knownOnly, oneOf, whole, type Vector } from './options.js';
 import { VERSION } from './protocol.js';
 import { Index } from './search-index.js';
 import { compiledModule, type WasmSource } from './wasm.js';
@@ -14,11 +14,14 @@ export type FieldType = 'Bool' | 'Int64' | 'Double' | 'VarChar';
 
 /** Options of {@link build}. */
 export interface BuildOptions {
-  /** Numbers in a vector; needed, and allowed, only if all vectors come in one Float32Array. */
+  /** Numbers in a vector, or bits; needed, and allowed, only if all vectors come in one Float32Array or Uint8Array. */
   dimension?: number;
-  /** Default `'COSINE'`. */
-  metric?: 'L2' | 'IP' | 'COSINE';
-  /** Default `'SCAN_RABITQ'`. `'AUTOINDEX'` chooses by size, dimension and `maxBytesPerVector`; `index.card.build` says what and why. */
+  /** Default `'COSINE'`. Of vectors of bits `'HAMMING'`, the default, or `'JACCARD'`. */
+  metric?: 'L2' | 'IP' | 'COSINE' | 'HAMMING' | 'JACCARD';
+  /**
+   * Default `'SCAN_RABITQ'`; of vectors of bits `'BIN_FLAT'`, the default, or `'BIN_IVF_FLAT'`. `'AUTOINDEX'` chooses by size, dimension and `maxBytesPerVector`; `index.card.build`
+   * says what and why.
+   */
   indexType?: IndexType | 'AUTOINDEX';
   /** What rows are kept as for exact distances; an empty list keeps codes only. Default `['f32']` for FLAT and IVF_FLAT, else `['int8']`. */
   rerank?: readonly ('int8' | 'f32')[];
@@ -32,7 +35,7 @@ export interface BuildOptions {
   nbits?: 4 | 8;
   /** HNSW: how many candidates an insertion keeps, 1 to 4,096. Default 200. */
   efConstruction?: number;
-  /** IVF: how many lists the vectors are parted into, 1 to 65,536. Default: 1.5 times the root of their number. */
+  /** IVF, BIN_IVF_FLAT: how many lists the vectors are parted into, 1 to 65,536. Default: 1.5 times the root of their number. */
   nlist?: number;
   /** With how many vectors the recall of searches is measured, for the option `recall` of a search. Default 0: not at all. */
   calibrate?: number;
@@ -74,6 +77,7 @@ const ROWS_AT_ONCE = 2000;
 /** A text field is worth filtering by if no value is longer. */
 const MAX_INFERRED_TEXT = 128;
 const INDEX_TYPES = ['FLAT', 'SCAN_RABITQ', 'HNSW', 'HNSW_SQ8', 'IVF_FLAT', 'IVF_SQ8', 'IVF_PQ', 'IVF_RABITQ', 'AUTOINDEX'] as const;
+const BINARY_TYPES = ['BIN_FLAT', 'BIN_IVF_FLAT'] as const;
 const TYPES = ['Bool', 'Int64', 'Double', 'VarChar'] as const;
 
 /**
@@ -83,13 +87,16 @@ const TYPES = ['Bool', 'Int64', 'Double', 'VarChar'] as const;
  * While it builds, memory holds the vectors and the file; afterwards the file only. On the calling thread a build holds
  * up everything else; `signal` is then looked at between steps, and so can be fired from `onProgress` only.
  *
+ * Vectors of bits come as Uint8Arrays, of 8 bits a byte. Which bit of a byte is which dimension is up to you, as long as
+ * queries are packed as the vectors are.
+ *
  * @throws ElanusError `INVALID_INPUT` for vectors, keys or fields that can't be kept; `INVALID_ARGUMENT`, `DIMENSION_MISMATCH`,
  *   `INVALID_VECTOR`, `OUT_OF_MEMORY`, `WASM_UNAVAILABLE`, `WORKER_FAILED`. Rejected with `signal.reason` if the signal fires.
  */
-export async function build(vectors: Float32Array | readonly Vector[], options?: BuildOptions): Promise<Index> {
+export async function build(vectors: Float32Array | Uint8Array | readonly Vector[], options?: BuildOptions): Promise<Index> {
   const o = knownOnly(options, OPTIONS, 'build');
-  const { count, dimension, piece } = layOut(vectors, o.dimension);
-  const plan = planBuild(o);
+  const { count, dimension, binary, piece } = layOut(vectors, o.dimension);
+  const plan = planBuild(o, binary);
   if (o.onProgress !== undefined && typeof o.onProgress !== 'function') throw invalid('onProgress must be a function');
   if (o.thread !== undefined) oneOf(o.thread, 'thread', ['worker', 'main'] as const);
   if (o.workerUrl !== undefined && typeof o.workerUrl !== 'string' && !isUrl(o.workerUrl)) throw invalid('workerUrl must be a string or a URL');
@@ -109,7 +116,7 @@ export async function build(vectors: Float32Array | readonly Vector[], options?:
     const started = await startEngine(module, o.thread, o.workerUrl);
     engine = started.engine;
     signal.throwIfAborted();
-    await engine.beginBuild(count, dimension);
+    await engine.beginBuild(count, dimension, binary);
     const rowsAtOnce = Math.max(1, Math.floor(FLOATS_AT_ONCE / dimension));
     for (let row = 0; row < count; row += rowsAtOnce) {
       signal.throwIfAborted();
@@ -139,29 +146,53 @@ export async function build(vectors: Float32Array | readonly Vector[], options?:
 function layOut(
   vectors: unknown,
   dimension: unknown,
-): { count: number; dimension: number; piece: (from: number, to: number) => Float32Array } {
+): { count: number; dimension: number; binary: boolean; piece: (from: number, to: number) => Float32Array | Uint8Array } {
   if (vectors instanceof Float32Array) {
     const d = whole(dimension, 'dimension', 1, 65_536);
     if (d === undefined) throw invalid('vectors in one Float32Array need the option dimension: how many numbers each has');
     if (vectors.length % d !== 0) throw invalid(`${vectors.length} numbers are no whole vectors of ${d}`);
-    return { count: vectors.length / d, dimension: d, piece: (from, to) => vectors.slice(from * d, to * d) };
+    return { count: vectors.length / d, dimension: d, binary: false, piece: (from, to) => vectors.slice(from * d, to * d) };
   }
-  if (!isBatch(vectors)) throw invalid(`vectors must be a Float32Array, or a list of vectors, not ${describe(vectors)}`);
-  if (dimension !== undefined) throw invalid('dimension is for vectors in one Float32Array; a list of vectors says it by itself');
+  if (vectors instanceof Uint8Array) {
+    const d = wholeBytes(whole(dimension, 'dimension', 8, MAX_BITS));
+    if (d === undefined) throw invalid('vectors in one Uint8Array need the option dimension: how many bits each has');
+    const bytes = d / 8;
+    if (vectors.length % bytes !== 0) throw invalid(`${vectors.length} bytes are no whole vectors of ${d} bits`);
+    return { count: vectors.length / bytes, dimension: d, binary: true, piece: (from, to) => vectors.slice(from * bytes, to * bytes) };
+  }
+  if (!isBatch(vectors)) throw invalid(`vectors must be a Float32Array, a Uint8Array, or a list of vectors, not ${describe(vectors)}`);
+  if (dimension !== undefined) throw invalid('dimension is for vectors in one array; a list of vectors says it by itself');
   const d = vectors[0]!.length;
-  return { count: vectors.length, dimension: d, piece: (from, to) => flatten(vectors.slice(from, to), d, from) };
+  if (vectors[0] instanceof Uint8Array) {
+    const bits = whole(8 * d, 'the number of bits of vector 0', 8, MAX_BITS)!;
+    return { count: vectors.length, dimension: bits, binary: true, piece: (from, to) => joinBits(vectors.slice(from, to), bits, from) };
+  }
+  return { count: vectors.length, dimension: d, binary: false, piece: (from, to) => flatten(vectors.slice(from, to), d, from) };
 }
 
-function planBuild(o: BuildOptions): Omit<BuildPlan, 'schema' | 'primaryKey'> {
-  const metric = oneOf(o.metric ?? 'COSINE', 'metric', ['L2', 'IP', 'COSINE'] as const);
-  const indexType = oneOf(o.indexType ?? 'SCAN_RABITQ', 'indexType', INDEX_TYPES);
+/** As many as vectors of floats may have floats, in bytes. */
+const MAX_BITS = 262_144;
+
+function wholeBytes(bits: number | undefined): number | undefined {
+  if (bits !== undefined && bits % 8 !== 0) throw invalid(`a vector of bits has a multiple of 8 of them, not ${bits}; fill its last byte up with zeros`);
+  return bits;
+}
+
+function planBuild(o: BuildOptions, binary: boolean): Omit<BuildPlan, 'schema' | 'primaryKey'> {
+  const metric = binary
+    ? oneOf(o.metric ?? 'HAMMING', 'metric of vectors of bits', ['HAMMING', 'JACCARD'] as const)
+    : oneOf(o.metric ?? 'COSINE', 'metric', ['L2', 'IP', 'COSINE'] as const);
+  const indexType = binary
+    ? oneOf(o.indexType ?? 'BIN_FLAT', 'indexType of vectors of bits', BINARY_TYPES)
+    : oneOf(o.indexType ?? 'SCAN_RABITQ', 'indexType', INDEX_TYPES);
+  if (binary && o.rerank !== undefined) throw invalid(`rerank is for vectors of floats; ${indexType} has none`);
   if (indexType === 'AUTOINDEX') {
     if (o.rerank !== undefined) throw invalid('AUTOINDEX chooses the rows, too; leave out rerank, or name an index type');
   } else if (o.maxBytesPerVector !== undefined) {
     throw invalid('maxBytesPerVector is for AUTOINDEX; leave it out, or ask for that');
   }
-  if (o.nlist !== undefined && !indexType.startsWith('IVF')) throw invalid(`nlist is for indexes of lists; ${indexType} has none, or chooses`);
-  const given = o.rerank ?? (indexType === 'FLAT' || indexType === 'IVF_FLAT' ? ['f32'] : ['int8']);
+  if (o.nlist !== undefined && !indexType.includes('IVF')) throw invalid(`nlist is for indexes of lists; ${indexType} has none, or chooses`);
+  const given = o.rerank ?? (binary ? [] : indexType === 'FLAT' || indexType === 'IVF_FLAT' ? ['f32'] : ['int8']);
   if (!Array.isArray(given)) throw invalid("rerank must be a list of 'int8' and 'f32'");
   given.forEach((name) => oneOf(name, 'rerank', ['int8', 'f32'] as const));
   const bits = whole(o.bits, 'bits', 1, 8) ?? 1;

@@ -19,7 +19,8 @@ export interface Hit {
   /** The row's primary key. */
   readonly id: Key;
   /**
-   * COSINE and IP: the similarity, larger is nearer. L2: the squared distance, smaller is nearer. BM25, and the fused score
+   * COSINE and IP: the similarity, larger is nearer. L2: the squared distance, smaller is nearer. HAMMING: bits that differ,
+   * JACCARD: 1 less the share of the bits of either that both have, smaller is nearer. BM25, and the fused score
    * of a hybrid search: larger is better.
    */
   readonly distance: number;
@@ -50,9 +51,9 @@ export interface SearchOptions {
   limit?: number;
   /** How many of the nearest hits (or groups) are passed over. Default 0. */
   offset?: number;
-  /** Only hits nearer than this distance. L2: `distance < radius`; COSINE and IP: `distance > radius`. */
+  /** Only hits nearer than this distance. L2, HAMMING and JACCARD: `distance < radius`; COSINE and IP: `distance > radius`. */
   radius?: number;
-  /** With `radius`: only hits that aren't nearer than this. L2: `distance >= rangeFilter`; COSINE and IP: `distance <= rangeFilter`. */
+  /** With `radius`: only hits that aren't nearer than this. L2, HAMMING and JACCARD: `distance >= rangeFilter`; COSINE and IP: `distance <= rangeFilter`. */
   rangeFilter?: number;
   /** Only the nearest `groupSize` hits with the same value in this field, which filters can name: a Bool, an Int64 or a VarChar. */
   groupByField?: string;
@@ -123,7 +124,7 @@ export interface BuildProgress {
 
 /** What a file is built with, checked and with defaults filled in. */
 export interface BuildPlan {
-  readonly metric: 'L2' | 'IP' | 'COSINE';
+  readonly metric: 'L2' | 'IP' | 'COSINE' | 'HAMMING' | 'JACCARD';
   readonly indexType: IndexType | 'AUTOINDEX';
   readonly rerank: readonly ('int8' | 'f32')[];
   readonly maxBytesPerVector: number | undefined;
@@ -181,7 +182,8 @@ export interface SearchPlan {
 }
 
 /** How an index is searched. */
-export type IndexType = 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'HNSW_SQ8' | 'IVF_FLAT' | 'IVF_SQ8' | 'IVF_PQ' | 'IVF_RABITQ' | 'SPARSE_INVERTED_INDEX';
+export type IndexType = 'FLAT' | 'SCAN_RABITQ' | 'HNSW' | 'HNSW_SQ8' | 'IVF_FLAT' | 'IVF_SQ8' | 'IVF_PQ' | 'IVF_RABITQ'
+  | 'BIN_FLAT' | 'BIN_IVF_FLAT' | 'SPARSE_INVERTED_INDEX';
 
 /** The lists that rows of an IVF index lie in: how many there are, and how many rows the least, the middle and the largest have. */
 export interface Lists {
@@ -192,7 +194,7 @@ export interface Lists {
 }
 
 /** How nearness is measured in an `.elanus` file. */
-export type Metric = 'L2' | 'IP' | 'COSINE' | 'BM25';
+export type Metric = 'L2' | 'IP' | 'COSINE' | 'HAMMING' | 'JACCARD' | 'BM25';
 
 /**
  * How nearness is measured in a file of another library, whose own distances are returned. `IP_DISTANCE` and
@@ -235,10 +237,10 @@ export interface Description {
 }
 
 /** Vectors of some rows, with their primary keys. */
-export interface Vectors {
+export interface Vectors<T extends Float32Array | Uint8Array = Float32Array | Uint8Array> {
   readonly ids: Key[];
-  /** `dimension` numbers a row, row after row. */
-  readonly vectors: Float32Array;
+  /** `dimension` numbers a row, or as many bits in bytes, row after row. */
+  readonly vectors: T;
 }
 
 /** Where an index file comes from. */
@@ -268,10 +270,10 @@ export interface Engine {
     outputFields: SearchPlan['outputFields'],
     signal: AbortSignal | undefined,
   ): Promise<Hit[]>;
-  /** Makes room for vectors that a file will be built from. */
-  beginBuild(count: number, dimension: number): Promise<void>;
-  /** The next vectors, one after the other; the array may be detached by the call. */
-  addVectors(vectors: Float32Array): Promise<void>;
+  /** Makes room for vectors that a file will be built from: floats, or bits. */
+  beginBuild(count: number, dimension: number, binary: boolean): Promise<void>;
+  /** The next vectors, one after the other, bits as bytes; the array may be detached by the call. */
+  addVectors(vectors: Float32Array | Uint8Array): Promise<void>;
   addKeys(keys: readonly Key[]): Promise<void>;
   addFields(fields: Fields): Promise<void>;
   /** Builds the file and opens it. */

@@ -21,28 +21,29 @@ export class FileBuilder {
   readonly #memory: WebAssembly.Memory;
   readonly #builder: Builder;
   #written = 0;
-  readonly #floats: number;
+  readonly #numbers: number;
   readonly #count: number;
   readonly #dimension: number;
 
-  private constructor(bindings: Bindings, memory: WebAssembly.Memory, count: number, dimension: number) {
+  private constructor(bindings: Bindings, memory: WebAssembly.Memory, count: number, dimension: number, binary: boolean) {
     this.#bindings = bindings;
     this.#memory = memory;
-    this.#floats = count * dimension;
+    this.#numbers = binary ? (count * dimension) / 8 : count * dimension;
     this.#count = count;
     this.#dimension = dimension;
-    this.#builder = call(() => new bindings.Builder(count, dimension));
+    this.#builder = call(() => new bindings.Builder(count, dimension, binary));
   }
 
-  static async create(module: WebAssembly.Module, count: number, dimension: number): Promise<FileBuilder> {
+  static async create(module: WebAssembly.Module, count: number, dimension: number, binary: boolean): Promise<FileBuilder> {
     const { bindings, memory } = await instantiate(module);
-    return new FileBuilder(bindings, memory, count, dimension);
+    return new FileBuilder(bindings, memory, count, dimension, binary);
   }
 
-  addVectors(vectors: Float32Array): void {
-    if (this.#written + vectors.length > this.#floats) throw new ElanusError('INTERNAL', 'more vectors than were announced');
+  addVectors(vectors: Float32Array | Uint8Array): void {
+    if (this.#written + vectors.length > this.#numbers) throw new ElanusError('INTERNAL', 'more vectors than were announced');
     const start = this.#builder.rows_pointer() >>> 0;
-    new Float32Array(this.#memory.buffer, start + 4 * this.#written, vectors.length).set(vectors);
+    const View = vectors instanceof Uint8Array ? Uint8Array : Float32Array;
+    new View(this.#memory.buffer, start + View.BYTES_PER_ELEMENT * this.#written, vectors.length).set(vectors);
     this.#written += vectors.length;
   }
 

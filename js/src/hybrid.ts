@@ -1,4 +1,4 @@
-import { type Asked, kindOf, type Query, readQuery } from './asked.js';
+import { type Asked, type Held, kindOf, type Query, readQuery } from './asked.js';
 import type { Card, ModelSource } from './card.js';
 import type { Metric, SearchOptions, SearchPlan } from './engine.js';
 import { invalid } from './errors.js';
@@ -56,7 +56,7 @@ const MAX_LIMIT = 16_384;
 export function planHybrid(
   given: readonly HybridSearch[],
   options: HybridOptions | undefined,
-  { card, metric, dimension }: { readonly card: Card; readonly metric: Metric; readonly dimension: number },
+  { card, metric, held }: { readonly card: Card; readonly metric: Metric; readonly held: Held },
 ): PlannedHybrid {
   if (!Array.isArray(given) || given.length === 0 || given.length > MAX_SEARCHES) {
     throw invalid(`hybridSearch fuses a list of 1 to ${MAX_SEARCHES} searches, such as [{ data: vector }, { data: "words" }]`);
@@ -68,7 +68,7 @@ export function planHybrid(
   const searches = given.map((search: HybridSearch) => {
     const { data, limit: own, ...how } = knownOnly(search, SEARCH, 'a search of hybridSearch');
     const kind = kindOf(data);
-    const query = readQuery(data, dimension);
+    const query = readQuery(data, held);
     const count = whole(own, 'limit', 1, MAX_LIMIT) ?? depth;
     const { plan } = planned({ ...how, filter }, { limit: count, offset: 0 }, card, metricOf(kind, metric), kind);
     return { query, plan };

@@ -45,8 +45,10 @@ export class LocalEngine implements Engine, Sink {
   #foreign: ForeignIndex | undefined;
   #fileBytes = 0;
   #written = 0;
+  /** Whether vectors are of bits. */
+  #binary = false;
   /** A view on the query buffer, made anew when memory has grown. */
-  #query: Float32Array = new Float32Array(0);
+  #query: Float32Array | Uint8Array = new Float32Array(0);
   readonly #iterations = new Map<number, { readonly handle: IterationHandle; readonly outputFields: SearchPlan['outputFields'] }>();
   #lastIteration = 0;
   #closed: ElanusError | undefined;
@@ -134,14 +136,15 @@ export class LocalEngine implements Engine, Sink {
     this.#handle = handle;
     const description = this.#call(() => handle.describe() as Omit<Description, 'bytes' | 'format' | 'binary' | 'simd'>);
     onProgress({ loaded: total, total, phase: 'ready' });
-    return { ...description, format: 'elanus', binary: false, bytes: total, simd: simdOf(this.#module) };
+    this.#binary = description.indexType.startsWith('BIN_');
+    return { ...description, format: 'elanus', binary: this.#binary, bytes: total, simd: simdOf(this.#module) };
   }
 
-  async beginBuild(count: number, dimension: number): Promise<void> {
-    this.#builder = await FileBuilder.create(this.#module, count, dimension);
+  async beginBuild(count: number, dimension: number, binary: boolean): Promise<void> {
+    this.#builder = await FileBuilder.create(this.#module, count, dimension, binary);
   }
 
-  async addVectors(vectors: Float32Array): Promise<void> {
+  async addVectors(vectors: Float32Array | Uint8Array): Promise<void> {
     this.#builder!.addVectors(vectors);
   }
 
@@ -179,14 +182,15 @@ export class LocalEngine implements Engine, Sink {
       this.#call((handle) => handle.prepare(options));
       const results: Hit[][] = [];
       let resumed = performance.now();
-      const step = queries instanceof Float32Array ? dimension : 1;
+      const step = queries instanceof Float32Array ? dimension : queries instanceof Uint8Array ? dimension / 8 : 1;
       for (let at = 0; at < queries.length; at += step) {
         if (performance.now() - resumed > SLICE_MS) {
           await nextTask();
           signal?.throwIfAborted();
           resumed = performance.now();
         }
-        results.push(this.#searchOne(queries instanceof Float32Array ? queries.subarray(at, at + step) : queries[at]!, outputFields));
+        const query = queries instanceof Float32Array || queries instanceof Uint8Array ? queries.subarray(at, at + step) : queries[at]!;
+        results.push(this.#searchOne(query, outputFields));
       }
       return results;
     };
@@ -254,8 +258,8 @@ export class LocalEngine implements Engine, Sink {
   vectors(rows: Uint32Array, signal: AbortSignal | undefined): Promise<Vectors> {
     return this.#inTurn(async () => {
       signal?.throwIfAborted();
-      const dimension = this.#call((handle) => this.#foreign?.dimension ?? handle.dimension());
-      const [ids, vectors]: [Key[], Float32Array] = [[], new Float32Array(rows.length * dimension)];
+      const ids: Key[] = [];
+      let vectors: Float32Array | Uint8Array | undefined;
       let resumed = performance.now();
       for (const [i, row] of rows.entries()) {
         if (performance.now() - resumed > SLICE_MS) {
@@ -265,10 +269,12 @@ export class LocalEngine implements Engine, Sink {
         }
         this.#call((handle) => {
           ids.push((this.#foreign ? this.#foreign.key(row) : handle.key(row)) as Key);
-          vectors.set(this.#foreign ? this.#foreign.vector(row) : this.#vector(handle, row), i * dimension);
+          const vector = this.#foreign ? this.#foreign.vector(row) : this.#vector(handle, row);
+          vectors ??= new (vector instanceof Uint8Array ? Uint8Array : Float32Array)(rows.length * vector.length);
+          vectors.set(vector, i * vector.length);
         });
       }
-      return { ids, vectors };
+      return { ids, vectors: vectors ?? new Float32Array(0) };
     });
   }
 
@@ -334,18 +340,22 @@ export class LocalEngine implements Engine, Sink {
   /** Puts a query where the index looks for it. */
   #write(handle: IndexHandle, query: Asked): void {
     if (typeof query === 'string') return handle.ask_text(query);
-    if (!(query instanceof Float32Array)) return handle.ask_sparse(query.indices, query.values);
+    if (!(query instanceof Float32Array || query instanceof Uint8Array)) return handle.ask_sparse(query.indices, query.values);
     handle.ask_vector();
     if (this.#query.buffer !== this.#memory.buffer) {
-      this.#query = new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length);
+      const View = query instanceof Uint8Array ? Uint8Array : Float32Array;
+      this.#query = new View(this.#memory.buffer, handle.query_pointer() >>> 0, query.length);
     }
     this.#query.set(query);
   }
 
   /** A row's vector, where queries are written: valid until the next call. */
-  #vector(handle: IndexHandle, row: number): Float32Array {
+  #vector(handle: IndexHandle, row: number): Float32Array | Uint8Array {
     handle.load_vector(row);
-    return new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, handle.dimension());
+    const start = handle.query_pointer() >>> 0;
+    return this.#binary
+      ? new Uint8Array(this.#memory.buffer, start, handle.dimension() / 8)
+      : new Float32Array(this.#memory.buffer, start, handle.dimension());
   }
 
   /** What the last search left, with keys and fields. */

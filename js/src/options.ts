@@ -3,7 +3,7 @@ import type { AskedKind } from './asked.js';
 import type { Card, ModelSource } from './card.js';
 import type { IteratorOptions, Key, Metric, SearchOptions, SearchPlan } from './engine.js';
 
-/** What a query may be: floats, or anything that holds numbers in order. */
+/** What a vector may be: floats, or anything that holds numbers in order; of bits a Uint8Array, or an array of bytes, of 8 bits each. */
 export type Vector = Float32Array | Float64Array | Uint8Array | readonly number[];
 
 const MAX_LIMIT = 16_384;
@@ -189,10 +189,11 @@ function ring(
   if (rerank !== undefined) {
     throw invalid('a search within a radius compares as many rows as the error bound asks for; leave out rerank');
   }
-  if (rangeFilter !== undefined && (metric === 'L2' ? rangeFilter >= radius : rangeFilter <= radius)) {
+  const isDistance = metric === 'L2' || metric === 'HAMMING' || metric === 'JACCARD';
+  if (rangeFilter !== undefined && (isDistance ? rangeFilter >= radius : rangeFilter <= radius)) {
     throw invalid(
-      metric === 'L2'
-        ? `rangeFilter ${rangeFilter} must be less than radius ${radius}: hits are those with rangeFilter <= distance < radius for L2`
+      isDistance
+        ? `rangeFilter ${rangeFilter} must be less than radius ${radius}: hits are those with rangeFilter <= distance < radius for ${metric}`
         : `rangeFilter ${rangeFilter} must be greater than radius ${radius}: hits are those with radius < distance <= rangeFilter for ${metric}`,
     );
   }
@@ -259,20 +260,35 @@ export function isBatch(given: unknown): given is readonly Vector[] {
   return Array.isArray(given) && given.length > 0 && typeof given[0] === 'object' && given[0] !== null;
 }
 
-/** Lays queries of bits one after the other, a number a byte of them. */
-export function flattenBits(vectors: readonly Vector[], bits: number): Float32Array {
-  for (const vector of vectors) {
+/**
+ * Lays vectors of bits one after the other, as bytes.
+ *
+ * @param first as for {@link flatten}
+ */
+export function joinBits(vectors: readonly Vector[], bits: number, first?: number): Uint8Array {
+  const bytes = Math.ceil(bits / 8);
+  const out = new Uint8Array(vectors.length * bytes);
+  vectors.forEach((vector, i) => {
     const list: unknown = vector;
-    const bytes = list instanceof Uint8Array || (Array.isArray(list) && list.every((byte) => Number.isInteger(byte) && byte >= 0 && byte < 256));
-    if (!bytes) throw invalid(`the index holds bits: a query is a Uint8Array or an array of their bytes, not ${describe(vector)}`);
-    if (vector.length !== Math.ceil(bits / 8)) {
-      throw new ElanusError('DIMENSION_MISMATCH', `the index holds vectors of ${bits} bits, but a query has ${vector.length} bytes`, {
+    const which = first !== undefined ? `vector ${first + i}` : 'a query';
+    const right = list instanceof Uint8Array || (Array.isArray(list) && list.every((byte) => Number.isInteger(byte) && byte >= 0 && byte < 256));
+    if (!right) {
+      const holds = first !== undefined ? 'the vectors before it are of bits' : 'the index holds vectors of bits';
+      throw new ElanusError('INVALID_VECTOR', `${holds}: ${which} must be a Uint8Array or an array of their bytes, not ${describe(vector)}`);
+    }
+    if (vector.length !== bytes) {
+      const expected = first !== undefined ? 'vector 0 has' : 'the index holds vectors of';
+      throw new ElanusError('DIMENSION_MISMATCH', `${expected} ${bits} bits, but ${which} has ${vector.length} bytes`, {
         details: { expected: bits, found: 8 * vector.length },
       });
     }
-  }
-  return Float32Array.from(vectors.flatMap((vector) => [...vector]));
+    out.set(vector, i * bytes);
+  });
+  return out;
 }
+
+/** Queries of bits as files of other libraries are asked: a number a byte. */
+export const flattenBits = (vectors: readonly Vector[], bits: number): Float32Array => Float32Array.from(joinBits(vectors, bits));
 
 /**
  * Lays vectors one after the other, checking each number.
@@ -284,6 +300,9 @@ export function flatten(vectors: readonly Vector[], dimension: number, first?: n
   vectors.forEach((vector, i) => {
     const which = first !== undefined ? `vector ${first + i}` : vectors.length > 1 ? `query ${i}` : 'the query';
     const list = Array.isArray(vector);
+    if (vector instanceof Uint8Array) {
+      throw new ElanusError('INVALID_VECTOR', `${which} is a Uint8Array, of bits, but the ${first !== undefined ? 'vectors before it are' : 'index is'} of floats`);
+    }
     if (!list && !(vector instanceof Float32Array) && !(vector instanceof Float64Array)) {
       throw invalid(`${which} must be a Float32Array, a Float64Array or an array of numbers, not ${describe(vector)}`);
     }

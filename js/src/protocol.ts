@@ -17,8 +17,8 @@ export interface Methods {
   reserve(bytes: number): void;
   write(bytes: Uint8Array): void;
   finish(total: number, verify: boolean, hints: Hints): Description;
-  beginBuild(count: number, dimension: number): void;
-  addVectors(vectors: Float32Array): void;
+  beginBuild(count: number, dimension: number, binary: boolean): void;
+  addVectors(vectors: Float32Array | Uint8Array): void;
   addKeys(keys: readonly Key[]): void;
   addFields(fields: Fields): void;
   finishBuild(plan: BuildPlan): Description;

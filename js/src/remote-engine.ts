@@ -82,11 +82,11 @@ export class RemoteEngine implements Engine, Sink {
     return this.#call('search', [queries, plan], { signal, transfer: buffers(queries) });
   }
 
-  beginBuild(count: number, dimension: number): Promise<void> {
-    return this.#call('beginBuild', [count, dimension]);
+  beginBuild(count: number, dimension: number, binary: boolean): Promise<void> {
+    return this.#call('beginBuild', [count, dimension, binary]);
   }
 
-  addVectors(vectors: Float32Array): Promise<void> {
+  addVectors(vectors: Float32Array | Uint8Array): Promise<void> {
     return this.#call('addVectors', [vectors], { transfer: [vectors.buffer] });
   }
 
@@ -198,7 +198,7 @@ export class RemoteEngine implements Engine, Sink {
 }
 
 /** What goes over without being copied: dense vectors. */
-const buffers = (queries: Queries | Asked): Transferable[] => (queries instanceof Float32Array ? [queries.buffer] : []);
+const buffers = (queries: Queries | Asked): Transferable[] => (ArrayBuffer.isView(queries) ? [queries.buffer] : []);
 
 /** Waits for a worker's first message, which proves that it runs and is of this build. */
 export function greeted(worker: Worker): Promise<void> {

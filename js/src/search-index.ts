@@ -13,10 +13,10 @@ let dropped: FinalizationRegistry<Engine> | undefined;
 export class Index {
   /** Rows in the index. */
   readonly count: number;
-  /** Numbers in a dense vector; 0 if the file has none. */
+  /** Numbers in a dense vector, bits in one of bits; 0 if the file has none. */
   readonly dimension: number;
   /**
-   * `COSINE`, `IP` and `BM25`: larger distances are nearer; `L2`: squared, smaller are nearer. A file of another library gives that
+   * `COSINE`, `IP` and `BM25`: larger distances are nearer; `L2` (squared), `HAMMING` and `JACCARD`: smaller are nearer. A file of another library gives that
    * library's distances, which have more names.
    */
   readonly metric: Description['metric'];
@@ -24,7 +24,10 @@ export class Index {
   readonly indexType: Description['indexType'];
   /** `elanus`, or the library whose file it is. */
   readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB';
-  /** Whether vectors are of bits: a query then is their bytes, the lowest bit of the first byte first. */
+  /**
+   * Whether vectors are of bits: a query then is their bytes, packed as the vectors of the index are (in files of other
+   * libraries, and wherever it matters which is which, the lowest bit of the first byte first).
+   */
   readonly binary: boolean;
   /** The lists that the rows of an IVF index lie in. */
   readonly lists: Lists | undefined;
@@ -91,7 +94,7 @@ export class Index {
       own ? planSearch(options, this.card, this.metric as Metric, kindOf(list[0])) : planForeignSearch(options);
     signal?.throwIfAborted();
     if (model) checkModel(this.card, model);
-    const queries = own ? readQueries(list, this.dimension) : (this.binary ? flattenBits : flatten)(list as readonly Vector[], this.dimension);
+    const queries = own ? readQueries(list, this) : (this.binary ? flattenBits : flatten)(list as readonly Vector[], this.dimension);
     const hits = await this.#engine.search(queries, plan, signal);
     return batch ? hits : hits[0]!;
   }
@@ -104,7 +107,7 @@ export class Index {
    */
   async hybridSearch(searches: readonly HybridSearch[], options?: HybridOptions): Promise<Hit[]> {
     this.#checkOpen();
-    const planned = planHybrid(searches, options, { card: this.card, metric: this.metric as Metric, dimension: this.dimension });
+    const planned = planHybrid(searches, options, { card: this.card, metric: this.metric as Metric, held: this });
     planned.signal?.throwIfAborted();
     if (planned.model) checkModel(this.card, planned.model);
     return this.#engine.hybridSearch(planned.searches, planned.fusion, planned.outputFields, planned.signal);
@@ -125,7 +128,7 @@ export class Index {
     const { plan, limit, signal, model } = planIteration(options, this.card, this.metric as Metric, kindOf(query));
     signal?.throwIfAborted();
     if (model) checkModel(this.card, model);
-    const iteration = await this.#engine.iterate(readQuery(query, this.dimension), plan, limit);
+    const iteration = await this.#engine.iterate(readQuery(query, this), plan, limit);
     try {
       for (let hits: Hit[]; (hits = await this.#engine.advance(iteration, signal)).length > 0; ) yield hits;
     } finally {
@@ -149,17 +152,20 @@ export class Index {
 
   /**
    * The vectors of rows, by their position in the file (`row` of a hit; 0 to `count` − 1), with their primary keys: in the
-   * best precision that the file has, normalised for COSINE. What is kept in 8 bits or in codes comes back as near as that.
+   * best precision that the file has, normalised for COSINE; vectors of bits as their bytes. What is kept in 8 bits or in codes comes back as near as that.
    * `index.search(vector)` with one finds what is near the row.
    *
    * @param rows positions, in any order
    * @throws ElanusError `INVALID_ARGUMENT` if there is no such row, or the file holds nothing that vectors could be made of;
    *   `CLOSED`, `WORKER_FAILED`. Rejected with `signal.reason` if the signal fires.
    */
-  async vectors(rows: readonly number[] | Uint32Array, options?: { signal?: AbortSignal }): Promise<Vectors> {
+  async vectors<T extends Float32Array | Uint8Array = Float32Array>(
+    rows: readonly number[] | Uint32Array,
+    options?: { signal?: AbortSignal },
+  ): Promise<Vectors<T>> {
     this.#checkOpen();
     const signal = checkSignal(knownOnly(options, ['signal'], 'vectors').signal);
-    return this.#engine.vectors(checkRows(rows, this.count), signal);
+    return (await this.#engine.vectors(checkRows(rows, this.count), signal)) as Vectors<T>;
   }
 
   /**

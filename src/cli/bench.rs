@@ -1,12 +1,13 @@
 //! `elanus bench`
 
 use crate::failure::{Failure, Result};
+use crate::load;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::queries::{self, Asked};
 use crate::truth::{self, Truth};
-use crate::{load, queries};
 use elanus::index::{Lists, SearchParams};
-use elanus::segment::{MAX_LIMIT, Request, Scratch, Sealed};
+use elanus::segment::{MAX_LIMIT, Query, Request, Scratch, Sealed};
 use elanus::words::IndexType;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
@@ -137,7 +138,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         return Err(Failure::usage(format!("--limit is {}; it must be 1 to {MAX_LIMIT}", args.limit)));
     }
     let sealed = load::open(&args.file, progress)?;
-    let queries = queries::read(&args.queries, sealed.header().dimension as usize, progress)?;
+    let queries = queries::read_for(&args.queries, &sealed, progress)?;
     let originals = args.vectors.as_ref().map(|path| truth::read_originals(path, &sealed, progress)).transpose()?;
     let truth = truth::nearest(&sealed, originals.as_ref(), &queries, args.limit, args.filter.as_deref(), progress)?;
     // What the sweep measures shouldn't share the memory bus with what it doesn't need.
@@ -181,11 +182,11 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
 fn settings(args: &Args, sealed: &Sealed) -> Vec<Setting> {
     let lists = sealed.index().lists().map_or(0, Lists::count);
     let mut settings = match sealed.header().index_type {
-        IndexType::Flat => vec![],
+        IndexType::Flat | IndexType::BinFlat => vec![],
         IndexType::ScanRabitq => std::iter::once(Setting::default())
             .chain(args.rerank.iter().map(|&n| Setting { rerank: Some(n), ..Setting::default() }))
             .collect(),
-        IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfPq | IndexType::IvfRabitq => {
+        IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfPq | IndexType::IvfRabitq | IndexType::BinIvfFlat => {
             std::iter::once(Setting::default())
                 .chain(
                     args.nprobe
@@ -211,7 +212,7 @@ fn settings(args: &Args, sealed: &Sealed) -> Vec<Setting> {
     settings
 }
 
-fn request<'a>(args: &'a Args, setting: Setting, query: &'a [f32]) -> Request<'a> {
+fn request<'a>(args: &'a Args, setting: Setting, query: Query<'a>) -> Request<'a> {
     Request {
         limit: args.limit,
         filter: args.filter.as_deref(),
@@ -228,17 +229,17 @@ fn measure(
     args: &Args,
     sealed: &Sealed,
     setting: Setting,
-    queries: &[Vec<f32>],
+    queries: &[Asked],
     truth: &[Truth],
     bar: &indicatif::ProgressBar,
 ) -> Result<Run> {
     let mut scratch = Scratch::default();
     for query in queries.iter().cycle().take(WARM_UP) {
-        sealed.search(&request(args, setting, query), &mut scratch)?;
+        sealed.search(&request(args, setting, query.query()), &mut scratch)?;
     }
     let (mut seconds, mut recall) = (Vec::with_capacity(queries.len()), 0.0);
     for (query, truth) in queries.iter().zip(truth) {
-        let request = request(args, setting, query);
+        let request = request(args, setting, query.query());
         let start = Instant::now();
         let hits = sealed.search(&request, &mut scratch)?;
         seconds.push(start.elapsed().as_secs_f64());

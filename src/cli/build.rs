@@ -5,7 +5,7 @@ use crate::metadata::{self, Metadata, Wishes};
 use crate::output::Output;
 use crate::progress::Progress;
 use crate::replace::replace;
-use crate::vectors::{Shape, Vectors};
+use crate::vectors::{Bits, Shape, Vectors};
 use crate::{card, sparse, vectors};
 use elanus::filter::FieldType;
 use elanus::index::sparse::{Bm25Params, SparseBuilder, TextBuilder};
@@ -27,6 +27,7 @@ Examples:
   elanus build base.fvecs --metric L2 --index-type HNSW --rerank f32 -o base.elanus
   elanus build vectors.npy --index-type AUTOINDEX --max-bytes-per-vector 500 -o words.elanus
   elanus build rows.jsonl --array embedding -o rows.elanus
+  elanus build bits.npy --index-type BIN_FLAT --metric JACCARD -o bits.elanus
   elanus build vectors.npy --metadata rows.jsonl --text-field title -o hybrid.elanus
   elanus build --metadata rows.jsonl --text-field title -o text.elanus
   elanus build --sparse splade.jsonl -o sparse.elanus
@@ -35,6 +36,9 @@ Examples:
 Metadata is JSON Lines: line n is an object that describes vector n. Its fields come back with hits. Those
 that a filter can compare (booleans, numbers, and texts of up to 128 bytes, unless --fields says otherwise)
 can be filtered by.
+
+Vectors of bits are read as bytes of 8 bits, as numpy.packbits(array, axis=1) packs them: an array of uint8, or
+lists of numbers up to 255. Queries are packed in the same way.
 
 With --text-field the words of that field can be searched for; with --sparse so can sparse vectors. Both may go
 into one file with dense vectors, or make a file without any (SPARSE_INVERTED_INDEX).
@@ -59,7 +63,7 @@ pub struct Args {
     #[arg(long, short)]
     output: PathBuf,
 
-    /// Floats in a vector; needed for raw floats.
+    /// Numbers in a vector; needed for raw floats.
     #[arg(long)]
     dimension: Option<usize>,
 
@@ -100,13 +104,13 @@ pub struct Args {
     #[arg(long, requires = "text_field", default_value_t = 0.75)]
     bm25_b: f32,
 
-    /// How nearness is measured: COSINE, IP or L2.
-    #[arg(long, default_value = "COSINE", value_parser = Metric::parse)]
-    metric: Metric,
+    /// How nearness is measured: COSINE (the default), IP or L2; of vectors of bits HAMMING (the default) or JACCARD.
+    #[arg(long, value_parser = Metric::parse)]
+    metric: Option<Metric>,
 
     /// FLAT (exact), SCAN_RABITQ (1-bit codes, reranked) or HNSW (a graph); for many vectors IVF_RABITQ,
     /// IVF_PQ, IVF_FLAT or IVF_SQ8 (in lists, of which a search looks into some); HNSW_SQ8 (a graph over int8);
-    /// or AUTOINDEX, which chooses type and rows by size, dimension, metric and
+    /// for vectors of bits BIN_FLAT or BIN_IVF_FLAT; or AUTOINDEX, which chooses type and rows by size, dimension, metric and
     /// --max-bytes-per-vector, and says why.
     #[arg(long, default_value = "SCAN_RABITQ", value_parser = parse_index_type)]
     index_type: Wanted,
@@ -174,6 +178,25 @@ fn parse_index_type(text: &str) -> std::result::Result<Wanted, Error> {
     IndexType::parse(text).map(Wanted::Type).map_err(|e| Error::argument(format!("{}, or AUTOINDEX", e.message)))
 }
 
+impl Args {
+    fn is_binary(&self) -> bool {
+        matches!(self.index_type, Wanted::Type(index_type) if index_type.is_binary())
+    }
+
+    /// How nearness is measured, by Milvus's default if nothing was said.
+    fn metric(&self) -> Metric {
+        self.metric.unwrap_or(if self.is_binary() { Metric::Hamming } else { Metric::Cosine })
+    }
+}
+
+/// Vectors of floats, or of bits where the index type is one for them.
+fn split(args: &Args, vectors: Option<Vectors>) -> Result<(Option<Vectors>, Option<Bits>)> {
+    match (vectors, &args.vectors) {
+        (Some(vectors), Some(path)) if args.is_binary() => Ok((None, Some(Bits::of(vectors, path)?))),
+        (vectors, _) => Ok((vectors, None)),
+    }
+}
+
 /// The index type, the rows, and why, if they were chosen here.
 fn decide(args: &Args, vectors: &Vectors) -> Result<(IndexType, Vec<Precision>, Option<String>)> {
     match args.index_type {
@@ -184,7 +207,7 @@ fn decide(args: &Args, vectors: &Vectors) -> Result<(IndexType, Vec<Precision>, 
             let choice = tune::choose(&Wish {
                 count: vectors.rows(),
                 dimension: vectors.dimension,
-                metric: args.metric,
+                metric: args.metric(),
                 max_bytes: args.max_bytes_per_vector,
             })?;
             Ok((choice.index_type, choice.precisions, Some(choice.reason)))
@@ -231,17 +254,28 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let started = Instant::now();
     refuse_own_input(args)?;
     let shape = Shape { dimension: args.dimension, array: args.array.as_deref() };
-    let mut vectors = args.vectors.as_ref().map(|path| vectors::read(path, shape, progress)).transpose()?;
+    let vectors = args.vectors.as_ref().map(|path| vectors::read(path, shape, progress)).transpose()?;
+    let (mut vectors, bits) = split(args, vectors)?;
     let sparse = args.sparse.as_ref().map(|path| sparse::read(path, progress)).transpose()?;
-    let (index_type, precisions, reason) = match &vectors {
-        Some(vectors) => decide(args, vectors)?,
-        None => (IndexType::SparseInvertedIndex, Vec::new(), None),
+    let (index_type, precisions, reason) = match (&vectors, &bits, args.index_type) {
+        (Some(vectors), ..) => decide(args, vectors)?,
+        (_, Some(_), Wanted::Type(index_type)) => {
+            if args.rerank.is_some() {
+                return Err(Failure::usage(format!("--rerank is for vectors of floats; {index_type} has none")));
+            }
+            (index_type, Vec::new(), None)
+        }
+        _ => (IndexType::SparseInvertedIndex, Vec::new(), None),
     };
-    if let Some(vectors) = vectors.as_mut().filter(|_| args.metric == Metric::Cosine) {
+    if let Some(vectors) = vectors.as_mut().filter(|_| args.metric() == Metric::Cosine) {
         // In place: the build borrows rows that are normalised already, so they are held once.
         normalise_rows(&mut vectors.data, vectors.dimension);
     }
-    let dimension = vectors.as_ref().map_or(0, |vectors| vectors.dimension);
+    let dimension = match (&vectors, &bits) {
+        (Some(vectors), _) => vectors.dimension,
+        (_, Some(bits)) => bits.dimension(),
+        _ => 0,
+    };
     let card = args.card.as_ref().map(|path| card::read(path, dimension)).transpose()?.unwrap_or_default();
     let analyzer = Analyzer { fold_diacritics: args.fold_diacritics };
     let bm25 = Bm25Params { k1: args.bm25_k1, b: args.bm25_b };
@@ -252,7 +286,11 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         stored: args.store.as_ref().map(|names| names.iter().filter(|n| *n != "none").cloned().collect()),
         text,
     };
-    let rows = vectors.as_ref().map(Vectors::rows).or(sparse.as_ref().map(SparseBuilder::rows));
+    let rows = vectors
+        .as_ref()
+        .map(Vectors::rows)
+        .or(bits.as_ref().map(Bits::rows))
+        .or(sparse.as_ref().map(SparseBuilder::rows));
     let metadata = match &args.metadata {
         Some(path) => metadata::read(path, rows, wishes, progress)?,
         None => Metadata::default(),
@@ -263,10 +301,10 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     };
     let id_field = args.id_field.as_deref().map(|name| (name, key_type));
     let rows = rows.or(metadata.text.as_ref().map(TextBuilder::rows)).unwrap_or(0);
-    let metric = match (&vectors, &sparse) {
-        (Some(_), _) => args.metric,
-        (None, Some(_)) => Metric::Ip,
-        (None, None) => Metric::Bm25,
+    let metric = match (dimension, &sparse) {
+        (1.., _) => args.metric(),
+        (_, Some(_)) => Metric::Ip,
+        (_, None) => Metric::Bm25,
     };
     let rerank: Vec<&str> = precisions.iter().filter(|_| vectors.is_some()).map(|p| p.name()).collect();
     let mut build_card = json!({
@@ -317,11 +355,12 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let file = build(
         Input {
             rows: vectors.as_ref().map(Vectors::view).transpose()?,
+            bits: bits.as_ref().map(Bits::view).transpose()?,
             index_type,
             sparse,
             text: metadata.text,
             params: BuildParams {
-                metric: args.metric,
+                metric,
                 precisions,
                 ef_construction: args.ef_construction,
                 calibration_queries: args.calibrate,
@@ -349,6 +388,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         || {
             let held = match (dimension, rerank.is_empty()) {
                 (0, _) => "no dense vectors".into(),
+                _ if bits.is_some() => "rows of bits".into(),
                 (_, true) => "codes only".into(),
                 _ => format!("rows in {}", rerank.join(" and ")),
             };

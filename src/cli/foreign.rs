@@ -78,7 +78,7 @@ pub fn search(
 ) -> Result<()> {
     let queries = queries::read(source, index.dimension(), progress)?;
     for (i, query) in queries.iter().enumerate() {
-        let bits = index.is_binary().then(|| bytes(query)).transpose()?;
+        let bits = index.is_binary().then(|| queries::bits(query)).transpose()?;
         let asked = bits.as_deref().map_or(Query::Floats(query), Query::Bits);
         let place = |e| if queries.len() > 1 { Failure::from(e).at(format!("query {i}")) } else { Failure::from(e) };
         let hits = index.search(asked, params, None).map_err(place)?;
@@ -97,14 +97,4 @@ pub fn search(
         }
     }
     Ok(())
-}
-
-/// A query of bits, eight to a number.
-fn bytes(query: &[f32]) -> Result<Vec<u8>> {
-    let byte = |&x: &f32| (x.fract() == 0.0 && (0.0..256.0).contains(&x)).then_some(x as u8);
-    query.iter().map(byte).collect::<Option<Vec<u8>>>().ok_or_else(|| {
-        Failure::input(
-            "the index holds bits: write a query as bytes, the lowest bit of the first first, such as [255, 3]",
-        )
-    })
 }

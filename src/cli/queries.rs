@@ -3,6 +3,7 @@
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::vectors::{self, Shape};
+use elanus::segment::{Query, Sealed};
 use serde::Deserialize;
 use std::io::Read;
 use std::path::Path;
@@ -13,6 +14,51 @@ use std::path::Path;
 enum Json {
     One(Vec<f32>),
     Many(Vec<Vec<f32>>),
+}
+
+/// A query as an index takes it.
+#[derive(Debug)]
+pub enum Asked {
+    Floats(Vec<f32>),
+    Bits(Vec<u8>),
+}
+
+impl Asked {
+    pub fn query(&self) -> Query<'_> {
+        match self {
+            Asked::Floats(query) => Query::Dense(query),
+            Asked::Bits(query) => Query::Bits(query),
+        }
+    }
+
+    /// Its numbers as bytes, whatever file they came in.
+    pub fn bytes(&self) -> Vec<u8> {
+        match self {
+            Asked::Floats(query) => query.iter().flat_map(|x| x.to_le_bytes()).collect(),
+            Asked::Bits(query) => query.clone(),
+        }
+    }
+}
+
+/// The queries that an argument names, for this file.
+pub fn read_for(source: &str, sealed: &Sealed, progress: Progress) -> Result<Vec<Asked>> {
+    let header = sealed.header();
+    let queries = read(source, header.dimension as usize, progress)?.into_iter();
+    match header.index_type.is_binary() {
+        true => queries.map(|query| bits(&query).map(Asked::Bits)).collect(),
+        false => Ok(queries.map(Asked::Floats).collect()),
+    }
+}
+
+/// A query of bits, eight to a number.
+pub fn bits(query: &[f32]) -> Result<Vec<u8>> {
+    vectors::bytes(query).map_err(|at| {
+        Failure::input(format!(
+            "the index holds bits, but the query has {} at position {at}: write it as bytes, 8 bits each, packed as the \
+             index's vectors are, such as [255, 3]",
+            query[at]
+        ))
+    })
 }
 
 /// The queries that an argument names: `-` is standard input, `[…]` is JSON, all else is a path.

@@ -4,6 +4,7 @@ use crate::failure::{Failure, Result};
 use crate::foreign::{self, Told};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::queries::Asked;
 use crate::{load, queries, sparse};
 use elanus::filter::field_not_found;
 use elanus::foreign::SearchParams;
@@ -26,7 +27,8 @@ Examples:
   elanus search trees.ann query.npy --format annoy --dimension 384 --metric angular --search-k 1000
 
 With --json there is one line a query: {\"query\":0,\"hits\":[{\"id\":…,\"distance\":…,\"row\":…,\"fields\":{…}}]}.
-COSINE, IP and BM25: the larger the distance, the nearer. L2: squared, the smaller the nearer. Of several
+COSINE, IP and BM25: the larger the distance, the nearer. L2 (squared), HAMMING and JACCARD: the smaller the
+nearer. Of vectors of bits a query is their bytes, such as '[255, 3]'. Of several
 queries of one kind each (vector, sparse, text) the fused score: the larger the better.
 A file of another library (Faiss, hnswlib, Annoy, usearch, NMSLIB) is answered from as that library answers, with its ids and distances.";
 
@@ -70,11 +72,12 @@ pub struct Args {
     #[arg(long, default_value_t = 0)]
     offset: usize,
 
-    /// Only hits nearer than this distance: L2 below it, COSINE and IP above it.
+    /// Only hits nearer than this distance: L2, HAMMING and JACCARD below it, COSINE and IP above it.
     #[arg(long, allow_negative_numbers = true)]
     radius: Option<f32>,
 
-    /// With --radius: only hits that are not nearer than this. L2: range-filter <= distance < radius;
+    /// With --radius: only hits that are not nearer than this. L2, HAMMING and JACCARD:
+    /// range-filter <= distance < radius;
     /// COSINE and IP: radius < distance <= range-filter.
     #[arg(long, requires = "radius", allow_negative_numbers = true)]
     range_filter: Option<f32>,
@@ -142,9 +145,8 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     refuse("an .elanus file", &[("search-k", args.search_k.is_some()), ("k-factor", args.k_factor.is_some())])?;
     let sealed = load::open(&args.file, progress)?;
     check_output_fields(&sealed, &args.output_fields)?;
-    let dimension = sealed.header().dimension as usize;
     let vectors = match &args.query {
-        Some(source) => queries::read(source, dimension, progress)?.into_iter().map(Some).collect(),
+        Some(source) => queries::read_for(source, &sealed, progress)?.into_iter().map(Some).collect(),
         None => vec![None],
     };
     let sparse = args.sparse.as_deref().map(sparse::parse).transpose()?;
@@ -169,7 +171,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             drop_ratio: args.drop_ratio,
             ..Request::new(query)
         };
-        let queries: Vec<Query<'_>> = (vector.iter().map(|vector| Query::Dense(vector)))
+        let queries: Vec<Query<'_>> = (vector.iter().map(Asked::query))
             .chain(sparse.iter().map(|sparse| Query::Sparse(sparse.view())))
             .chain(args.text.iter().map(|text| Query::Text(text)))
             .collect();

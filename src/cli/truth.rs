@@ -2,6 +2,7 @@
 
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
+use crate::queries::Asked;
 use crate::vectors::{self, Shape, Vectors};
 use elanus::distance;
 use elanus::filter;
@@ -53,7 +54,7 @@ impl Truth {
 pub fn nearest(
     sealed: &Sealed,
     originals: Option<&Vectors>,
-    queries: &[Vec<f32>],
+    queries: &[Asked],
     limit: usize,
     filter: Option<&str>,
     progress: Progress,
@@ -72,13 +73,13 @@ pub fn nearest(
             limit: (limit + 100).min(MAX_LIMIT),
             exact: originals.is_none() || !sealed.index().rows().is_absent(),
             filter,
-            ..Request::new(query.as_slice())
+            ..Request::new(query.query())
         };
         let own = sealed.search(&request, &mut scratch);
         let own = own.map_err(|e| Failure::from(e).at(format!("query {i}")))?;
-        let distances = match originals {
-            Some(originals) => distances(sealed, originals, query, allowed.as_ref())?,
-            None => own.iter().map(|hit| (hit.distance, hit.row)).collect(),
+        let distances = match (originals, query) {
+            (Some(originals), Asked::Floats(query)) => distances(sealed, originals, query, allowed.as_ref())?,
+            _ => own.iter().map(|hit| (hit.distance, hit.row)).collect(),
         };
         truth.push(Truth::new(distances, limit));
         bar.inc(1);
@@ -92,6 +93,7 @@ pub fn described(sealed: &Sealed, originals: Option<&Path>) -> String {
     match (originals, sealed.layout().entry(Kind::ROWS_F32)) {
         (Some(path), _) => format!("exact search in {}", path.display()),
         (None, Some(_)) => "exact search over the file's f32 rows".into(),
+        (None, None) if sealed.index().rows().bits().is_some() => "exact search over the file's rows".into(),
         (None, None) => "exact search over the file's int8 rows".into(),
     }
 }
@@ -99,6 +101,11 @@ pub fn described(sealed: &Sealed, originals: Option<&Path>) -> String {
 /// The original vectors, of length 1 for COSINE.
 pub fn read_originals(path: &Path, sealed: &Sealed, progress: Progress) -> Result<Vectors> {
     let header = sealed.header();
+    if header.index_type.is_binary() {
+        return Err(Failure::usage(
+            "--vectors shows what the rounding of rows costs, but bits aren't rounded; leave it out",
+        ));
+    }
     let mut vectors = vectors::read(path, Shape { dimension: Some(header.dimension as usize), array: None }, progress)?;
     if vectors.rows() != header.count as usize {
         return Err(Failure::input(format!(
@@ -120,7 +127,7 @@ fn distances(sealed: &Sealed, vectors: &Vectors, query: &[f32], allowed: Option<
     let metric = sealed.header().metric;
     let of = |row: &[f32]| match metric {
         Metric::L2 => distance::l2(query, row),
-        Metric::Ip | Metric::Cosine | Metric::Bm25 => -distance::dot(query, row),
+        _ => -distance::dot(query, row),
     };
     let vectors = vectors.view()?;
     (0..sealed.header().count)

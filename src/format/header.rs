@@ -1,9 +1,10 @@
 //! The 128 bytes at the start of a file.
 
 use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, MAX_SECTIONS, READABLE_VERSIONS, checksum};
-use crate::words::{Code, Cursor, Error, IndexType, MatrixView, Metric, Result};
+use crate::words::{BitsView, Code, Cursor, Error, IndexType, MatrixView, Metric, Result, bits};
 
 const VECTOR_TYPE_F32: u8 = 0;
+const VECTOR_TYPE_BINARY: u8 = 4;
 const VECTOR_TYPE_SPARSE: u8 = 5;
 
 /// What a file says of itself before any section is read.
@@ -11,7 +12,7 @@ const VECTOR_TYPE_SPARSE: u8 = 5;
 pub struct Header {
     /// Rows in the index.
     pub count: u32,
-    /// Floats in a vector; 0 if the file has no dense vectors.
+    /// Floats in a vector, bits in one of bits; 0 if the file has no dense vectors.
     pub dimension: u32,
     /// How nearness is measured.
     pub metric: Metric,
@@ -40,20 +41,13 @@ impl Header {
         put(16, &file_bytes.to_le_bytes());
         put(24, &u64::from(self.count).to_le_bytes());
         put(32, &self.dimension.to_le_bytes());
-        put(36, &[self.metric as u8, self.index_type as u8, self.vector_type(), 0]);
+        put(36, &[self.metric as u8, self.index_type as u8, vector_type(self.index_type), 0]);
         put(40, &self.seed.to_le_bytes());
         put(48, &(sections as u32).to_le_bytes());
         put(56, &table_checksum.to_le_bytes());
         let sum = checksum(&out[..HEADER_BYTES - 8]);
         out[HEADER_BYTES - 8..].copy_from_slice(&sum.to_le_bytes());
         out
-    }
-
-    fn vector_type(&self) -> u8 {
-        match self.index_type {
-            IndexType::SparseInvertedIndex => VECTOR_TYPE_SPARSE,
-            _ => VECTOR_TYPE_F32,
-        }
     }
 
     pub(super) fn decode(bytes: &[u8]) -> Result<(Header, Frame)> {
@@ -101,8 +95,7 @@ impl Header {
             ));
         }
         let index_type = IndexType::from_code(index_type)?;
-        let is_sparse = index_type == IndexType::SparseInvertedIndex;
-        if vector_type != (if is_sparse { VECTOR_TYPE_SPARSE } else { VECTOR_TYPE_F32 }) || flags != 0 {
+        if vector_type != self::vector_type(index_type) || flags != 0 {
             return Err(Error::new(
                 Code::UnsupportedFormat,
                 format!("vector type {vector_type} with flags {flags:#x} is not known to this version; update elanus"),
@@ -114,12 +107,17 @@ impl Header {
                 format!("the file states {count} rows; one file holds at most {}", u32::MAX),
             )
         })?;
-        let allowed = if is_sparse { 0..=0 } else { 1..=MatrixView::MAX_DIMENSION };
-        if !allowed.contains(&(dimension as usize)) {
+        let (allowed, fits) = match index_type {
+            IndexType::SparseInvertedIndex => (0..=0, true),
+            _ if index_type.is_binary() => (8..=BitsView::MAX_DIMENSION, bits::is_dimension(dimension as usize)),
+            _ => (1..=MatrixView::MAX_DIMENSION, true),
+        };
+        if !fits || !allowed.contains(&(dimension as usize)) {
             return Err(Error::corrupt(format!(
-                "the file states {dimension} dimensions; a {index_type} file has {} to {}",
+                "the file states {dimension} dimensions; a {index_type} file has {} to {}{}",
                 allowed.start(),
-                allowed.end()
+                allowed.end(),
+                if index_type.is_binary() { ", a multiple of 8" } else { "" }
             )));
         }
         if sections > MAX_SECTIONS {
@@ -129,6 +127,15 @@ impl Header {
         }
         let header = Header { count, dimension, metric: Metric::from_code(metric)?, index_type, seed };
         Ok((header, Frame { file_bytes, sections, table_checksum, checksum: stored }))
+    }
+}
+
+/// What vectors are of, which the index type decides.
+fn vector_type(index_type: IndexType) -> u8 {
+    match index_type {
+        IndexType::SparseInvertedIndex => VECTOR_TYPE_SPARSE,
+        _ if index_type.is_binary() => VECTOR_TYPE_BINARY,
+        _ => VECTOR_TYPE_F32,
     }
 }
 
@@ -192,7 +199,9 @@ mod tests {
             (24, &[0, 0, 0, 0, 1], Code::UnsupportedFormat),
             (32, &[0], Code::CorruptFile),
             (32, &[1, 128], Code::CorruptFile),
-            (36, &[3], Code::UnsupportedFormat),
+            (37, &[8, 0], Code::UnsupportedFormat),
+            (37, &[8, 4], Code::CorruptFile),
+            (36, &[9], Code::UnsupportedFormat),
             (37, &[200], Code::UnsupportedFormat),
             (38, &[1], Code::UnsupportedFormat),
             (39, &[1], Code::UnsupportedFormat),

@@ -43,6 +43,8 @@ impl Kind {
 
     /// Centroids of a product quantizer's parts.
     pub const CODEBOOKS: Kind = Kind(14);
+    /// Rows of bits, eight a byte.
+    pub const ROWS_BITS: Kind = Kind(15);
 
     const NAMES: &[(Kind, &'static str)] = &[
         (Kind::CARD, "card"),
@@ -63,6 +65,7 @@ impl Kind {
         (Kind::ORDER, "order"),
         (Kind::EXTENDED, "extended"),
         (Kind::CODEBOOKS, "codebooks"),
+        (Kind::ROWS_BITS, "rows_bits"),
     ];
 
     /// The name that messages and `elanus info` use; `None` for a code that this version doesn't know.

@@ -71,6 +71,8 @@ impl Knob {
             | IndexType::IvfSq8
             | IndexType::IvfPq
             | IndexType::IvfRabitq
+            | IndexType::BinFlat
+            | IndexType::BinIvfFlat
             | IndexType::SparseInvertedIndex => None,
             IndexType::ScanRabitq => (!index.rows().is_absent()).then_some(Knob::Epsilon),
             IndexType::Hnsw | IndexType::HnswSq8 => Some(Knob::Ef),

@@ -114,7 +114,7 @@ impl Ivf {
         let Scratch { query, top, ivf: IvfScratch { near, members }, .. } = scratch;
         let distance = |centroid: &[f32]| match metric {
             Metric::L2 | Metric::Cosine => crate::distance::l2(query.floats(), centroid),
-            Metric::Ip | Metric::Bm25 => -crate::distance::dot(query.floats(), centroid),
+            _ => -crate::distance::dot(query.floats(), centroid),
         };
         near.clear();
         let centroids = (0u32..).zip(self.centroids().chunks_exact(dimension));

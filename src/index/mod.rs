@@ -3,6 +3,8 @@
 //! Opening an index looks at lengths only and copies nothing; [`Index::verify`] reads it all. Inside
 //! this layer smaller distances are nearer: see [`Metric`](crate::words::Metric).
 
+pub mod binary;
+pub mod bit_rows;
 #[cfg(test)]
 mod bits_tests;
 pub mod calibration;
@@ -26,6 +28,7 @@ pub mod sparse;
 #[cfg(test)]
 mod tests;
 
+pub use binary::Binary;
 pub use calibration::Calibration;
 pub use flat::Flat;
 pub use hnsw::Hnsw;
@@ -50,6 +53,8 @@ pub enum Index {
     Ivf(Ivf),
     /// A graph that is walked.
     Hnsw(Hnsw),
+    /// Vectors of bits, in lists or not.
+    Binary(Binary),
     /// No dense vectors: the file has posting lists only, see [`sparse`].
     Absent(Rows),
 }
@@ -61,6 +66,7 @@ pub struct Scratch {
     pub(crate) top: TopK,
     pub(crate) scan: scan::ScanScratch,
     pub(crate) ivf: ivf::IvfScratch,
+    pub(crate) binary: binary::BinaryScratch,
     pub(crate) walk: hnsw::WalkScratch,
     pub(crate) prune: sparse::PruneScratch,
 }
@@ -72,6 +78,7 @@ impl Default for Scratch {
             top: TopK::new(0, 0),
             scan: scan::ScanScratch::default(),
             ivf: ivf::IvfScratch::default(),
+            binary: binary::BinaryScratch::default(),
             walk: hnsw::WalkScratch::default(),
             prune: sparse::PruneScratch::default(),
         }
@@ -117,6 +124,11 @@ impl Index {
             }
             IndexType::IvfFlat | IndexType::IvfSq8 => Ivf::build(index_type, rows, params, progress)?,
             IndexType::Hnsw | IndexType::HnswSq8 => Hnsw::build(index_type, rows, params, progress)?,
+            IndexType::BinFlat | IndexType::BinIvfFlat => {
+                return Err(Error::argument(format!(
+                    "{index_type} is for vectors of bits; choose another index type for vectors of floats"
+                )));
+            }
             IndexType::SparseInvertedIndex => {
                 return Err(Error::argument(
                     "SPARSE_INVERTED_INDEX is for sparse vectors and texts; choose another for dense ones",
@@ -147,6 +159,7 @@ impl Index {
             }
             IndexType::IvfFlat | IndexType::IvfSq8 => Ivf::open(shape, sections).map(Index::Ivf),
             IndexType::Hnsw | IndexType::HnswSq8 => Hnsw::open(shape, sections).map(Index::Hnsw),
+            IndexType::BinFlat | IndexType::BinIvfFlat => Binary::open(shape, sections).map(Index::Binary),
             IndexType::SparseInvertedIndex => Rows::open(shape, sections)?.unneeded().map(Index::Absent),
         }
     }
@@ -161,6 +174,7 @@ impl Index {
             Index::Scan(index) => index.verify(),
             Index::Ivf(index) => index.verify(),
             Index::Hnsw(index) => index.verify(),
+            Index::Binary(index) => index.verify(),
             Index::Absent(_) => Ok(()),
         }
     }
@@ -177,6 +191,7 @@ impl Index {
             Index::Scan(index) => index.rows(),
             Index::Ivf(index) => index.rows(),
             Index::Hnsw(index) => index.rows(),
+            Index::Binary(index) => index.rows(),
             Index::Absent(rows) => rows,
         }
     }
@@ -186,6 +201,7 @@ impl Index {
         match self {
             Index::Scan(index) if self.shape().index_type.has_lists() => Some(index.lists()),
             Index::Ivf(index) => Some(index.lists()),
+            Index::Binary(index) => index.lists(),
             Index::Flat(_) | Index::Scan(_) | Index::Hnsw(_) | Index::Absent(_) => None,
         }
     }
@@ -203,6 +219,24 @@ impl Index {
         scratch: &mut Scratch,
     ) -> Result<Vec<Hit>> {
         self.prepare(query, params, scratch)?;
+        self.search_prepared(params, allow, std::slice::from_mut(scratch))?;
+        Ok(scratch.take_hits())
+    }
+
+    /// [`Self::search`] for a query of bits.
+    ///
+    /// # Errors
+    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR` if the rows aren't of bits, `INVALID_ARGUMENT`.
+    pub fn search_bits(
+        &self,
+        query: &[u8],
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        scratch: &mut Scratch,
+    ) -> Result<Vec<Hit>> {
+        params.check()?;
+        self.rows().prepare_bits(query, &mut scratch.query)?;
+        scratch.top.reset_within(params.limit, params.window);
         self.search_prepared(params, allow, std::slice::from_mut(scratch))?;
         Ok(scratch.take_hits())
     }
@@ -255,6 +289,9 @@ impl Index {
         match self {
             Index::Scan(index) if !params.exact => index.search(params, allow, asked),
             Index::Ivf(index) if !params.exact => {
+                asked.iter_mut().try_for_each(|scratch| index.search(params, allow, scratch))
+            }
+            Index::Binary(index) if !params.exact => {
                 asked.iter_mut().try_for_each(|scratch| index.search(params, allow, scratch))
             }
             Index::Hnsw(index) if !params.exact => {

@@ -8,7 +8,8 @@ use super::params::BuildParams;
 use crate::distance::kernels;
 use crate::quantize::kmeans::{self, Centroids};
 use crate::quantize::map_range;
-use crate::words::{Error, MatrixView, Metric, Result};
+use crate::words::random::SplitMix64;
+use crate::words::{BitsView, Error, MatrixView, Metric, Result};
 
 /// Without a wish there are so many times the root of the number of rows of them: then comparing a
 /// query with centroids costs about as much as looking into the lists.
@@ -19,6 +20,13 @@ const LEAST_ROWS: usize = 64;
 
 /// So many centroids are chained one after the other; more are parted first.
 const CHAINED_AT_ONCE: usize = 1024;
+
+/// Rows of bits are trained with in floats, 32 times as large: so many floats, at most, unless the
+/// lists alone have more.
+const SPREAD_AT_ONCE: usize = 1 << 26;
+
+/// Rows of bits that are spread to be assigned to lists.
+const ASSIGNED_AT_ONCE: usize = 4096;
 
 /// Rows parted into lists.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,6 +44,18 @@ pub fn steps(rows: usize, params: &BuildParams) -> usize {
     kmeans::training_steps(rows, wanted(rows, params)) + rows
 }
 
+/// The same for [`Partition::of_bits`].
+pub fn bits_steps(rows: BitsView<'_>, params: &BuildParams) -> usize {
+    let lists = wanted(rows.rows(), params);
+    let sampled = bits_sample(rows, lists);
+    kmeans::training_steps(sampled, lists.min(sampled)) + rows.rows()
+}
+
+/// How many rows of bits are trained with.
+fn bits_sample(rows: BitsView<'_>, lists: usize) -> usize {
+    kmeans::sample_size(rows.rows(), lists).min((SPREAD_AT_ONCE / rows.dimension()).max(lists))
+}
+
 fn wanted(rows: usize, params: &BuildParams) -> usize {
     let default = ((LISTS_PER_ROOT * (rows as f64).sqrt()).round() as usize).min(rows / LEAST_ROWS);
     params.nlist.unwrap_or(default.clamp(1, MAX_LISTS)).min(rows).max(1)
@@ -47,38 +67,90 @@ impl Partition {
     /// # Errors
     /// `INVALID_ARGUMENT` if `nlist` is out of range.
     pub fn of(rows: MatrixView<'_>, params: &BuildParams, done: &(dyn Fn(usize) + Sync)) -> Result<Self> {
-        if let Some(nlist) = params.nlist.filter(|nlist| !(1..=MAX_LISTS).contains(nlist)) {
-            return Err(Error::argument(format!("nlist is {nlist}; it must be 1 to {MAX_LISTS}")));
-        }
+        check(params)?;
         let directions = params.metric == Metric::Ip;
         let centroids = Centroids::train(rows, wanted(rows.rows(), params), directions, params.seed, done);
-        let nearest = centroids.assign(rows, done);
-        let mut members = kmeans::group(&nearest, centroids.count());
-        members.retain(|members| !members.is_empty());
-        let means = means(rows, &members);
-        let chain = chain(&means, rows.dimension(), params.seed);
-        if chain.is_empty() {
-            return Ok(Partition { sizes: vec![0], order: Vec::new(), centroids: vec![0.0; rows.dimension()] });
+        let members = members(&centroids.assign(rows, done), centroids.count());
+        Ok(Self::chained(&members, &means(rows.dimension(), &members, |row| rows.row(row).iter().copied()), params))
+    }
+
+    /// The lists of rows of bits. They are parted as vectors of 0 and 1, for JACCARD by their directions:
+    /// the cosine orders sets of bits nearly as JACCARD does, and as little asks for common zeros.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if `nlist` is out of range.
+    pub fn of_bits(rows: BitsView<'_>, params: &BuildParams, done: &(dyn Fn(usize) + Sync)) -> Result<Self> {
+        check(params)?;
+        let (count, dimension) = (rows.rows(), rows.dimension());
+        let lists = wanted(count, params);
+        let sampled = bits_sample(rows, lists);
+        let mut spread = Vec::with_capacity(sampled * dimension);
+        for row in kmeans::choose(sampled, count, &mut SplitMix64::new(params.seed)) {
+            BitsView::spread(rows.row(row), 0.0, 1.0, &mut spread);
         }
-        Ok(Partition {
+        let directions = params.metric == Metric::Jaccard;
+        let sample = MatrixView::new(&spread, dimension)?;
+        let centroids = Centroids::train(sample, lists, directions, params.seed, done);
+        let mut nearest = Vec::with_capacity(count);
+        // As much at a time as was trained with, at most.
+        let at_once = (spread.capacity() / dimension).clamp(1, ASSIGNED_AT_ONCE);
+        for first in (0..count).step_by(at_once) {
+            spread.clear();
+            (first..count.min(first + at_once)).for_each(|row| BitsView::spread(rows.row(row), 0.0, 1.0, &mut spread));
+            nearest.extend(centroids.assign(MatrixView::new(&spread, dimension)?, done));
+        }
+        let members = members(&nearest, centroids.count());
+        let means = means(dimension, &members, |row| {
+            let bytes = rows.row(row).iter();
+            bytes.flat_map(|&byte| (0..8).map(move |bit| f32::from(byte >> bit & 1)))
+        });
+        Ok(Self::chained(&members, &means, params))
+    }
+
+    /// Lists of these members in an order in which each is near the one before.
+    fn chained(members: &[Vec<u32>], means: &[f32], params: &BuildParams) -> Self {
+        let dimension = means.len() / members.len();
+        if members.iter().all(Vec::is_empty) {
+            return Partition { sizes: vec![0], order: Vec::new(), centroids: means.to_vec() };
+        }
+        let chain = chain(means, dimension, params.seed);
+        Partition {
             sizes: chain.iter().map(|&list| members[list].len()).collect(),
             order: chain.iter().flat_map(|&list| &members[list]).copied().collect(),
-            centroids: chain.iter().flat_map(|&list| vector(&means, list, rows.dimension())).copied().collect(),
-        })
+            centroids: chain.iter().flat_map(|&list| vector(means, list, dimension)).copied().collect(),
+        }
     }
+}
+
+fn check(params: &BuildParams) -> Result<()> {
+    match params.nlist.filter(|nlist| !(1..=MAX_LISTS).contains(nlist)) {
+        Some(nlist) => Err(Error::argument(format!("nlist is {nlist}; it must be 1 to {MAX_LISTS}"))),
+        None => Ok(()),
+    }
+}
+
+/// The rows of each list that has some; one list without rows if there are none at all.
+fn members(nearest: &[u32], lists: usize) -> Vec<Vec<u32>> {
+    let mut members = kmeans::group(nearest, lists);
+    members.retain(|members| !members.is_empty());
+    if members.is_empty() { vec![Vec::new()] } else { members }
 }
 
 fn vector(data: &[f32], i: usize, dimension: usize) -> &[f32] {
     &data[i * dimension..(i + 1) * dimension]
 }
 
-fn means(rows: MatrixView<'_>, members: &[Vec<u32>]) -> Vec<f32> {
+fn means<R: Iterator<Item = f32>>(
+    dimension: usize,
+    members: &[Vec<u32>],
+    row: impl Fn(usize) -> R + Sync + Send,
+) -> Vec<f32> {
     let mean = |list: usize| {
-        let mut sums = vec![0.0f64; rows.dimension()];
-        for &row in &members[list] {
-            sums.iter_mut().zip(rows.row(row as usize)).for_each(|(sum, &x)| *sum += f64::from(x));
+        let mut sums = vec![0.0f64; dimension];
+        for &member in &members[list] {
+            sums.iter_mut().zip(row(member as usize)).for_each(|(sum, x)| *sum += f64::from(x));
         }
-        let count = members[list].len() as f64;
+        let count = members[list].len().max(1) as f64;
         sums.into_iter().map(|sum| (sum / count) as f32).collect::<Vec<_>>()
     };
     map_range(members.len(), mean).concat()
@@ -98,7 +170,8 @@ fn chain(centroids: &[f32], dimension: usize, seed: u64) -> Vec<usize> {
     let mut members = kmeans::group(&parts.assign(rows, &|_| ()), parts.count());
     members.retain(|members| !members.is_empty());
     let mut chained: Vec<usize> = Vec::with_capacity(count);
-    for part in chain(&means(rows, &members), dimension, seed) {
+    let means = means(dimension, &members, |row| rows.row(row).iter().copied());
+    for part in chain(&means, dimension, seed) {
         let members = members[part].iter().map(|&row| row as usize).collect();
         let next = greedy(centroids, dimension, members, chained.last().copied());
         chained.extend(next);

@@ -1,15 +1,16 @@
 //! The rows that distances are computed from, in each precision that a file has.
 //!
 //! **Section 8** holds the rows as f32 × count · dimension, row after row; COSINE rows are
-//! normalised. Section 7 is [`sq8`]'s.
+//! normalised. Section 7 is [`sq8`]'s, section 15 [`BitRows`]'.
 
 use super::Scratch;
+use super::bit_rows::{BitRows, BitsQuery};
 use super::params::BuildParams;
 use super::sections::{Built, Sections, Shape, required};
 use crate::distance;
 use crate::quantize::{rabitq, sq8};
 use crate::words::bytes::{as_bytes, cast};
-use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Metric, Precision, Result, TopK};
+use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Metric, Precision, Result, TopK};
 use std::borrow::Cow;
 
 /// Standard deviations of its rounding by which an 8-bit distance may be too large before the f32
@@ -28,6 +29,7 @@ pub struct Rows {
     shape: Shape,
     floats: Option<Blob>,
     bytes: Option<sq8::Rows>,
+    bits: Option<BitRows>,
     order: Option<Blob>,
 }
 
@@ -36,6 +38,7 @@ pub struct Rows {
 pub struct RowsQuery {
     floats: Vec<f32>,
     bytes: sq8::Query,
+    bits: BitsQuery,
 }
 
 impl Rows {
@@ -57,6 +60,19 @@ impl Rows {
             }
             floats.as_numbers::<f32>()?;
         }
+        let is_binary = shape.index_type.is_binary();
+        let is_other = if is_binary {
+            sections.rows_f32.is_some() || sections.rows_i8.is_some()
+        } else {
+            sections.rows_bits.is_some()
+        };
+        if is_other {
+            return Err(Error::corrupt(format!(
+                "a {} file has {} rows, but this one has others; it was written wrongly",
+                shape.index_type,
+                if is_binary { "binary" } else { "no binary" }
+            )));
+        }
         let order = match shape.index_type.has_lists() {
             true => Some(required(&sections.order, "the order of its rows", shape.index_type)?),
             false => None,
@@ -75,6 +91,7 @@ impl Rows {
             shape: *shape,
             floats: sections.rows_f32.clone(),
             bytes: sections.rows_i8.as_ref().map(open).transpose()?,
+            bits: sections.rows_bits.as_ref().map(|section| BitRows::open(section, shape)).transpose()?,
             order: order.cloned(),
         })
     }
@@ -133,10 +150,10 @@ impl Rows {
 
     /// Whether there are none in any precision.
     pub fn is_absent(&self) -> bool {
-        self.floats.is_none() && self.bytes.is_none()
+        self.floats.is_none() && self.bytes.is_none() && self.bits.is_none()
     }
 
-    /// The precision of the distances that a search ends with.
+    /// The precision of the distances that a search of floats ends with.
     pub fn precision(&self) -> Option<Precision> {
         match (&self.floats, &self.bytes) {
             (Some(_), _) => Some(Precision::F32),
@@ -177,11 +194,43 @@ impl Rows {
         self.bytes.as_ref()
     }
 
+    /// The rows of bits, of an index of such.
+    pub fn bits(&self) -> Option<&BitRows> {
+        self.bits.as_ref()
+    }
+
+    /// Takes on a query of bits.
+    ///
+    /// # Errors
+    /// `INVALID_VECTOR` if the rows are of floats, `DIMENSION_MISMATCH`.
+    pub fn prepare_bits(&self, query: &[u8], prepared: &mut RowsQuery) -> Result<()> {
+        let Some(bits) = &self.bits else {
+            return Err(Error::new(
+                Code::InvalidVector,
+                format!(
+                    "the query is a vector of bits, but the rows of a {} index are of floats; ask with {} of them",
+                    self.shape.index_type, self.shape.dimension
+                ),
+            ));
+        };
+        bits.prepare(query, &mut prepared.bits)
+    }
+
     /// Takes on a query: checks it, and brings it to the form that is compared.
     ///
     /// # Errors
-    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`.
+    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`, also if the rows are of bits.
     pub fn prepare(&self, query: &[f32], prepared: &mut RowsQuery) -> Result<()> {
+        if let Some(bits) = &self.bits {
+            return Err(Error::new(
+                Code::InvalidVector,
+                format!(
+                    "the query is a vector of floats, but the rows of a {} index are of bits; ask with {} bytes of them",
+                    self.shape.index_type,
+                    bits.row_bytes()
+                ),
+            ));
+        }
         super::query::prepare(query, self.shape.dimension, self.shape.metric, &mut prepared.floats)?;
         if let Some(bytes) = &self.bytes {
             prepared.bytes.prepare(&prepared.floats, bytes);
@@ -226,7 +275,10 @@ impl Rows {
     pub fn distance(&self, query: &RowsQuery, row: usize) -> Option<f32> {
         match &self.floats {
             Some(floats) => Some(self.float_distance(floats, query, row)),
-            None => self.bytes.as_ref().map(|bytes| bytes.distance(&query.bytes, row)),
+            None => match &self.bytes {
+                Some(bytes) => Some(bytes.distance(&query.bytes, row)),
+                None => self.bits.as_ref().map(|bits| bits.distance(&query.bits, row)),
+            },
         }
     }
 
@@ -244,7 +296,7 @@ impl Rows {
     }
 
     /// Writes the vector of a row, in the best precision there is, to `out` of `dimension` floats:
-    /// normalised for COSINE. False if there are no rows. Panics if there is no such row.
+    /// normalised for COSINE. False if there are no rows of floats. Panics if there is no such row.
     pub fn vector(&self, row: usize, out: &mut [f32]) -> bool {
         match (&self.floats, &self.bytes) {
             (Some(floats), _) => out.copy_from_slice(cast(self.float_row(floats, row)).unwrap_or_default()),
@@ -298,6 +350,11 @@ impl RowsQuery {
         &self.floats
     }
 
+    /// The query of bits, if the rows are.
+    pub fn bits(&self) -> &BitsQuery {
+        &self.bits
+    }
+
     /// The query in 16 bits, if the rows are there in 8.
     pub fn bytes(&self) -> &sq8::Query {
         &self.bytes
@@ -309,7 +366,7 @@ impl RowsQuery {
 pub fn distance(metric: Metric, a: &[f32], b: &[f32]) -> f32 {
     match metric {
         Metric::L2 => distance::l2(a, b),
-        Metric::Ip | Metric::Cosine | Metric::Bm25 => -distance::dot(a, b),
+        _ => -distance::dot(a, b),
     }
 }
 

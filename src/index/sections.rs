@@ -1,7 +1,7 @@
 //! The sections of a file that indexes are made of, as bytes.
 
 use crate::format::{FileReader, Header, Kind, Section};
-use crate::words::{Blob, Error, IndexType, MatrixView, Metric, Result};
+use crate::words::{BitsView, Blob, Error, IndexType, MatrixView, Metric, Result, bits};
 use std::borrow::Cow;
 
 /// What the header of a file says about its index.
@@ -13,7 +13,7 @@ pub struct Shape {
     pub metric: Metric,
     /// Rows.
     pub count: usize,
-    /// Dimensions of a row.
+    /// Dimensions of a row: floats, or bits.
     pub dimension: usize,
 }
 
@@ -35,17 +35,27 @@ impl Shape {
     /// `CORRUPT_FILE`.
     pub fn check(&self) -> Result<()> {
         let is_sparse = self.index_type == IndexType::SparseInvertedIndex;
-        let has_metric = match is_sparse {
-            true => matches!(self.metric, Metric::Ip | Metric::Bm25),
-            false => Metric::DENSE.contains(&self.metric),
+        let is_binary = self.index_type.is_binary();
+        let metrics: &[Metric] = match (is_sparse, is_binary) {
+            (true, _) => &[Metric::Ip, Metric::Bm25],
+            (_, true) => Metric::BINARY,
+            _ => Metric::DENSE,
         };
+        let has_metric = metrics.contains(&self.metric);
         if !has_metric {
             return Err(Error::corrupt(format!(
                 "the file claims to be a {} index for {}, which there is none of; it was written wrongly",
                 self.index_type, self.metric
             )));
         }
-        if !is_sparse && (self.dimension == 0 || self.dimension > MatrixView::MAX_DIMENSION) {
+        if is_binary && !bits::is_dimension(self.dimension) {
+            return Err(Error::corrupt(format!(
+                "the file claims vectors of {} bits, but a multiple of 8 up to {} is possible; it is damaged",
+                self.dimension,
+                BitsView::MAX_DIMENSION
+            )));
+        }
+        if !is_sparse && !is_binary && (self.dimension == 0 || self.dimension > MatrixView::MAX_DIMENSION) {
             return Err(Error::corrupt(format!(
                 "the file claims {} dimensions, but 1 to {} are possible; it is damaged",
                 self.dimension,
@@ -88,6 +98,8 @@ pub struct Sections<B> {
     pub extended: Option<B>,
     /// Kind 14: centroids of parts (`quantize::pq`).
     pub codebooks: Option<B>,
+    /// Kind 15: rows of bits (`index::bit_rows`).
+    pub rows_bits: Option<B>,
 }
 
 /// What a build made. Rows that needn't change are borrowed from the input.
@@ -107,6 +119,7 @@ impl<B> Default for Sections<B> {
             order: None,
             extended: None,
             codebooks: None,
+            rows_bits: None,
         }
     }
 }
@@ -126,6 +139,7 @@ impl Sections<Blob> {
             order: file.section(Kind::ORDER),
             extended: file.section(Kind::EXTENDED),
             codebooks: file.section(Kind::CODEBOOKS),
+            rows_bits: file.section(Kind::ROWS_BITS),
         }
     }
 }
@@ -145,6 +159,7 @@ impl<'a> Built<'a> {
             (Kind::ORDER, self.order),
             (Kind::EXTENDED, self.extended),
             (Kind::CODEBOOKS, self.codebooks),
+            (Kind::ROWS_BITS, self.rows_bits),
         ];
         all.into_iter().filter_map(|(kind, bytes)| bytes.map(|bytes| Section { kind, bytes }))
     }
@@ -167,6 +182,7 @@ impl<'a> Built<'a> {
             order: copy(&self.order)?,
             extended: copy(&self.extended)?,
             codebooks: copy(&self.codebooks)?,
+            rows_bits: copy(&self.rows_bits)?,
         })
     }
 }

@@ -64,9 +64,9 @@ pub(super) fn exact(data: &[f32], query: &[f32], metric: Metric, limit: usize, a
         .map(|(row, x)| {
             let distance = match metric {
                 Metric::L2 => product(x, x) - 2.0 * product(x, query) + product(query, query),
-                Metric::Ip | Metric::Bm25 => -product(x, query),
                 Metric::Cosine if length(x) == 0.0 || length(query) == 0.0 => 0.0,
                 Metric::Cosine => -product(x, query) / length(x) / length(query),
+                _ => -product(x, query),
             };
             Hit { row: row as u32, distance: distance as f32 }
         })

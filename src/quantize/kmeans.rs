@@ -99,12 +99,13 @@ pub fn training_steps(rows: usize, lists: usize) -> usize {
     if lists > 1 { ROUNDS * sample_size(rows, lists) } else { 0 }
 }
 
-fn sample_size(rows: usize, lists: usize) -> usize {
+/// Rows that so many centroids are trained with.
+pub fn sample_size(rows: usize, lists: usize) -> usize {
     rows.min(lists.saturating_mul(SAMPLED_PER_CENTROID))
 }
 
 /// Ascending numbers below `of`, `count` of them, each set of them as likely (Knuth's algorithm S).
-fn choose(count: usize, of: usize, random: &mut SplitMix64) -> Vec<usize> {
+pub fn choose(count: usize, of: usize, random: &mut SplitMix64) -> Vec<usize> {
     let mut chosen = Vec::with_capacity(count);
     for i in 0..of {
         if (random.below((of - i) as u32) as usize) < count - chosen.len() {

@@ -155,9 +155,7 @@ impl Encoder<'_> {
         let Residual { square, product, .. } = *residual;
         match self.metric {
             Metric::L2 => [(square + 2.0 * scale * along) as f32, (2.0 * scale) as f32, (2.0 * error) as f32],
-            Metric::Ip | Metric::Cosine | Metric::Bm25 => {
-                [(scale * along - product) as f32, scale as f32, error as f32]
-            }
+            _ => [(scale * along - product) as f32, scale as f32, error as f32],
         }
     }
 }
@@ -211,7 +209,7 @@ impl Query {
         self.norm = square.sqrt();
         self.added = match metric {
             Metric::L2 => square,
-            Metric::Ip | Metric::Cosine | Metric::Bm25 => -crate::distance::dot(query, mean),
+            _ => -crate::distance::dot(query, mean),
         };
         self.residual.resize(rotation.padded(), 0.0);
         rotation.apply(&mut self.residual);
@@ -269,7 +267,7 @@ impl Query {
     pub fn distance(&self, rotated: &[f32], product: f32) -> f32 {
         match self.metric {
             Metric::L2 | Metric::Cosine => crate::distance::l2(&self.residual, rotated),
-            Metric::Ip | Metric::Bm25 => -crate::distance::dot(&self.residual, rotated) - product,
+            _ => -crate::distance::dot(&self.residual, rotated) - product,
         }
     }
 
@@ -283,9 +281,7 @@ impl Query {
         let square = crate::distance::l2(&self.residual, rotated);
         let added = match self.metric {
             Metric::L2 => square,
-            Metric::Ip | Metric::Cosine | Metric::Bm25 => {
-                self.added - crate::distance::dot(&self.residual, rotated) - product
-            }
+            _ => self.added - crate::distance::dot(&self.residual, rotated) - product,
         };
         Place { norm: square.sqrt(), added }
     }
@@ -349,7 +345,7 @@ mod tests {
                 let pairs = || x.iter().zip(q).map(|(&x, &q)| (f64::from(x), f64::from(q)));
                 let exact = match metric {
                     Metric::L2 => pairs().map(|(x, q)| (x - q).powi(2)).sum::<f64>(),
-                    Metric::Ip | Metric::Cosine | Metric::Bm25 => -pairs().map(|(x, q)| x * q).sum::<f64>(),
+                    _ => -pairs().map(|(x, q)| x * q).sum::<f64>(),
                 };
                 let added = f64::from(query.place().added);
                 let deviation = f64::from(estimates[row] - bounds[row]) / f64::from(EPSILON);

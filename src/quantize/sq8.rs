@@ -190,7 +190,7 @@ impl Rows {
         match self.metric {
             // Rounding can take the distance of equal vectors below 0.
             Metric::L2 => (query.added + (floats(&self.squares)[row] - 2.0 * product)).max(0.0),
-            Metric::Ip | Metric::Cosine | Metric::Bm25 => query.added - product,
+            _ => query.added - product,
         }
     }
 
@@ -200,7 +200,7 @@ impl Rows {
         let spread = self.scale(row) * 12f32.sqrt().recip();
         match self.metric {
             Metric::L2 => 2.0 * distance.sqrt() * spread,
-            Metric::Ip | Metric::Cosine | Metric::Bm25 => query.norm * spread,
+            _ => query.norm * spread,
         }
     }
 

@@ -6,18 +6,20 @@ use super::sealed::MAX_CARD_BYTES;
 use crate::filter::ColumnsBuilder;
 use crate::format::{FileWriter, Header, Kind, Section};
 use crate::index::sparse::{SparseBuilder, TextBuilder};
-use crate::index::{BuildParams, Index, Progress};
-use crate::words::{Code, Error, IndexType, MatrixView, Metric, Result};
+use crate::index::{BuildParams, Index, Progress, binary};
+use crate::words::{BitsView, Code, Error, IndexType, MatrixView, Metric, Result};
 
-/// What a file is built from. Of vectors, sparse vectors and texts there must be one; all else may be
+/// What a file is built from. Of vectors of floats or bits, sparse vectors and texts there must be one; all else may be
 /// left out.
 #[derive(Debug)]
 pub struct Input<'a> {
-    /// The dense vectors.
+    /// The vectors of floats.
     pub rows: Option<MatrixView<'a>>,
     /// How dense vectors are to be searched. Without any the file is a `SPARSE_INVERTED_INDEX`,
     /// whatever this says, and its metric IP if it has sparse vectors and BM25 if it has texts only.
     pub index_type: IndexType,
+    /// Vectors of bits, in place of those of floats.
+    pub bits: Option<BitsView<'a>>,
     /// Sparse vectors, one a row.
     pub sparse: Option<SparseBuilder>,
     /// Texts that are found by their words, one a row.
@@ -41,8 +43,12 @@ pub struct Input<'a> {
 /// `INVALID_INPUT` if rows can't be used, keys repeat, or counts differ; `INVALID_ARGUMENT` if a
 /// parameter can't be honoured.
 pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<'a>> {
-    let Input { rows, index_type, mut sparse, mut text, params, mut keys, mut columns, mut fields, card } = input;
-    let counts = [rows.map(|rows| rows.rows()), sparse.as_ref().map(|s| s.rows()), text.as_ref().map(|t| t.rows())];
+    let Input { rows, bits, index_type, mut sparse, mut text, params, mut keys, mut columns, mut fields, card } = input;
+    if rows.is_some() && bits.is_some() {
+        return Err(Error::argument("a file has vectors of floats or of bits, not both; leave out one of them"));
+    }
+    let vectors = rows.map(|rows| rows.rows()).or(bits.map(|bits| bits.rows()));
+    let counts = [vectors, sparse.as_ref().map(|s| s.rows()), text.as_ref().map(|t| t.rows())];
     let Some(&rows_given) = counts.iter().flatten().next() else {
         return Err(Error::argument("there is nothing to build from: give vectors, sparse vectors or texts"));
     };
@@ -58,13 +64,15 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
             format!("{rows_given} rows; one index file holds at most {}: split them over several", u32::MAX),
         )
     })?;
-    let (dimension, metric, index_type) = match (rows, &sparse) {
-        (Some(rows), _) => (rows.dimension() as u32, params.metric, index_type),
-        (None, Some(_)) => (0, Metric::Ip, IndexType::SparseInvertedIndex),
-        (None, None) => (0, Metric::Bm25, IndexType::SparseInvertedIndex),
+    let (dimension, metric, index_type) = match (rows, bits, &sparse) {
+        (Some(rows), ..) => (rows.dimension() as u32, params.metric, index_type),
+        (_, Some(bits), _) => (bits.dimension() as u32, params.metric, index_type),
+        (.., Some(_)) => (0, Metric::Ip, IndexType::SparseInvertedIndex),
+        (.., None) => (0, Metric::Bm25, IndexType::SparseInvertedIndex),
     };
     if rows.is_some() && !Metric::DENSE.contains(&metric) {
-        return Err(Error::argument(format!("{metric} is for texts; dense vectors have L2, IP or COSINE")));
+        let what = if Metric::BINARY.contains(&metric) { "vectors of bits" } else { "texts" };
+        return Err(Error::argument(format!("{metric} is for {what}; vectors of floats have L2, IP or COSINE")));
     }
     let mut file = FileWriter::new(Header { count, dimension, metric, index_type, seed: params.seed });
     // What is quickly refused comes before the index is built.
@@ -87,7 +95,11 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
             format!("there are stored fields for {} rows but {count} vectors; give one each", fields.rows()),
         ));
     }
-    let sections = rows.map(|rows| Index::build(index_type, rows, &params, progress)).transpose()?;
+    let sections = match (rows, bits) {
+        (Some(rows), _) => Some(Index::build(index_type, rows, &params, progress)?),
+        (_, Some(bits)) => Some(binary::build(index_type, bits, &params, progress)?),
+        _ => None,
+    };
     // All that belongs to a row lies where the index put it.
     if let Some(order) = sections.as_ref().and_then(|sections| sections.order.as_ref()) {
         let order: Vec<u32> = order.as_chunks().0.iter().map(|&row| u32::from_le_bytes(row)).collect();
@@ -145,6 +157,7 @@ mod tests {
         (0..ROWS).for_each(|row| columns.push(0, Value::from(["a", "b", "c"][row % 3])).unwrap());
         let input = Input {
             rows: Some(MatrixView::new(&data, DIMENSION).unwrap()),
+            bits: None,
             sparse: None,
             text: None,
             index_type,
@@ -218,6 +231,7 @@ mod tests {
         let data = vectors();
         let input = || Input {
             rows: Some(MatrixView::new(&data, DIMENSION).unwrap()),
+            bits: None,
             sparse: None,
             text: None,
             index_type: IndexType::Flat,

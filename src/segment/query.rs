@@ -7,6 +7,8 @@ use crate::index::sparse::SparseVector;
 pub enum Query<'a> {
     /// A vector of all the file's dimensions: the nearest by the file's metric.
     Dense(&'a [f32]),
+    /// A vector of all the file's bits, eight a byte, packed as its rows are.
+    Bits(&'a [u8]),
     /// A vector of some dimensions: the sparse vectors of the largest product.
     Sparse(SparseVector<'a>),
     /// Words: the texts of the best BM25 score.
@@ -22,6 +24,12 @@ impl<'a> From<&'a [f32]> for Query<'a> {
 impl<'a> From<&'a Vec<f32>> for Query<'a> {
     fn from(vector: &'a Vec<f32>) -> Self {
         Query::Dense(vector)
+    }
+}
+
+impl<'a> From<&'a [u8]> for Query<'a> {
+    fn from(bits: &'a [u8]) -> Self {
+        Query::Bits(bits)
     }
 }
 

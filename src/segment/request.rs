@@ -24,11 +24,11 @@ pub struct Request<'a> {
     pub offset: usize,
     /// Only rows for which this expression is true.
     pub filter: Option<&'a str>,
-    /// Only rows nearer than this distance, as callers know it: L2 `distance < radius`, IP and
-    /// COSINE `distance > radius`.
+    /// Only rows nearer than this distance, as callers know it: L2, HAMMING and JACCARD
+    /// `distance < radius`, IP and COSINE `distance > radius`.
     pub radius: Option<f32>,
-    /// With `radius`, only rows not nearer than this: L2 `distance >= range_filter`, IP and COSINE
-    /// `distance <= range_filter`.
+    /// With `radius`, only rows not nearer than this: L2, HAMMING and JACCARD
+    /// `distance >= range_filter`, IP and COSINE `distance <= range_filter`.
     pub range_filter: Option<f32>,
     /// Only so many rows with the same value in a field.
     pub group: Option<Grouping<'a>>,
@@ -137,9 +137,9 @@ impl<'a> Request<'a> {
             return Err(Error::argument("radius and rangeFilter are finite numbers"));
         }
         if window.from >= window.below {
-            let (order, meaning) = match metric {
-                Metric::L2 => ("less", "rangeFilter <= distance < radius"),
-                Metric::Ip | Metric::Cosine | Metric::Bm25 => ("greater", "radius < distance <= rangeFilter"),
+            let (order, meaning) = match metric.is_distance() {
+                true => ("less", "rangeFilter <= distance < radius"),
+                false => ("greater", "radius < distance <= rangeFilter"),
             };
             return Err(Error::argument(format!(
                 "rangeFilter {} must be {order} than radius {}: hits are those with {meaning} for {metric}",

@@ -144,7 +144,7 @@ impl Sealed {
     /// What the distances of a query's hits are.
     pub fn metric_of(&self, query: &Query<'_>) -> Metric {
         match query {
-            Query::Dense(_) => self.header().metric,
+            Query::Dense(_) | Query::Bits(_) => self.header().metric,
             Query::Sparse(_) => Metric::Ip,
             Query::Text(_) => Metric::Bm25,
         }
@@ -160,7 +160,7 @@ impl Sealed {
     pub fn search(&self, request: &Request<'_>, scratch: &mut Scratch) -> Result<Vec<Hit>> {
         let mut params = request.params(self.metric_of(&request.query))?;
         // Words and sparse vectors are searched exactly: they reach any recall.
-        if let (Some(recall), Query::Dense(_)) = (request.recall, request.query) {
+        if let (Some(recall), Query::Dense(_) | Query::Bits(_)) = (request.recall, request.query) {
             self.aim(recall, &mut params)?;
         }
         let Scratch { index, filtered } = scratch;
@@ -207,10 +207,11 @@ impl Sealed {
         scratch.top.reset_within(params.limit, params.window);
         let among = Among { allow, given: self.index.rows().numbers() };
         match request.query {
-            Query::Dense(_) if self.header().index_type == IndexType::SparseInvertedIndex => {
+            Query::Dense(_) | Query::Bits(_) if self.header().index_type == IndexType::SparseInvertedIndex => {
                 return Err(lacks("dense vectors", "some"));
             }
             Query::Dense(query) => return self.index.search(query, params, allow, scratch),
+            Query::Bits(query) => return self.index.search_bits(query, params, allow, scratch),
             Query::Sparse(query) => {
                 let sparse = self.sparse.as_ref().ok_or_else(|| lacks("sparse vectors", "some"))?;
                 sparse.search(query, request.drop_ratio, among, &mut scratch.top, &mut scratch.prune)?;
@@ -247,10 +248,25 @@ impl Sealed {
         if out.len() != dimension {
             return Err(Error::dimension(dimension, out.len()));
         }
+        if self.index.rows().bits().is_some() {
+            return Err(Error::argument("the file holds vectors of bits, not of floats; ask for the bits of a row"));
+        }
         if !self.index.rows().vector(row as usize, out) {
             return Err(Error::argument("the file holds codes only, no vectors; build it with int8 or f32 rows"));
         }
         Ok(())
+    }
+
+    /// The vector of a row of bits.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if there is no such row or the file's vectors aren't of bits.
+    pub fn bits(&self, row: u32) -> Result<&[u8]> {
+        self.given(row)?;
+        match self.index.rows().bits() {
+            Some(bits) => Ok(bits.row(row as usize)),
+            None => Err(Error::argument("the file holds no vectors of bits; ask for the vector of a row")),
+        }
     }
 
     /// The key of a row.
@@ -302,7 +318,7 @@ impl Sealed {
         match &self.calibration {
             Some(calibration) => calibration.aim(recall, params),
             // All its rows are compared anyway.
-            None if self.header().index_type == IndexType::Flat => Ok(()),
+            None if matches!(self.header().index_type, IndexType::Flat | IndexType::BinFlat) => Ok(()),
             None => Err(Error::argument(
                 "the file has no calibration, so it isn't known what reaches a recall; build it with one, and with rows \
                  to compare, or give ef, rerank or exact instead",

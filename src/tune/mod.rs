@@ -47,9 +47,14 @@ pub struct Choice {
 /// Chooses.
 ///
 /// # Errors
-/// `INVALID_ARGUMENT` if not even the smallest index fits the bytes.
+/// `INVALID_ARGUMENT` if the metric isn't one of vectors of floats, or not even the smallest index fits the bytes.
 pub fn choose(wish: &Wish) -> Result<Choice> {
     let Wish { count, dimension, metric, max_bytes } = *wish;
+    if !Metric::DENSE.contains(&metric) {
+        return Err(Error::argument(format!(
+            "AUTOINDEX chooses for L2, IP and COSINE; for {metric} name the index type, such as BIN_FLAT"
+        )));
+    }
     let fits = |bytes: usize| max_bytes.is_none_or(|most| bytes <= most);
     let int8 = dimension + if metric == Metric::L2 { 8 } else { 4 };
     let f32 = 4 * dimension;

@@ -6,7 +6,7 @@ use crate::format::FileWriter;
 use crate::index::{BuildParams, normalise_rows};
 use crate::segment::{FieldsWriter, Input, PrimaryKeys, build};
 use crate::tune::{self, Wish};
-use crate::words::{Code, Error, IndexType, MatrixView, Metric, Precision, Result};
+use crate::words::{BitsView, Code, Error, IndexType, MatrixView, Metric, Precision, Result};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -22,6 +22,8 @@ thread_local! {
 #[wasm_bindgen]
 pub struct Builder {
     rows: Vec<f32>,
+    /// In their place, vectors of bits.
+    bits: Option<Vec<u8>>,
     dimension: usize,
     keys: PrimaryKeys,
     types: Vec<FieldType>,
@@ -80,37 +82,53 @@ pub fn choose(
 
 #[wasm_bindgen]
 impl Builder {
-    /// Room for so many vectors of so many numbers.
+    /// Room for so many vectors of so many numbers, or bits.
     ///
     /// # Errors
-    /// `OUT_OF_MEMORY`, `INVALID_ARGUMENT` for a dimension that is none.
+    /// `OUT_OF_MEMORY`; `INVALID_ARGUMENT` or, of bits, `INVALID_INPUT` for a dimension that is none.
     #[wasm_bindgen(constructor)]
-    pub fn new(count: f64, dimension: u32) -> std::result::Result<Builder, JsValue> {
-        Self::reserve(count, dimension as usize).map_err(thrown)
+    pub fn new(count: f64, dimension: u32, binary: bool) -> std::result::Result<Builder, JsValue> {
+        Self::reserve(count, dimension as usize, binary).map_err(thrown)
     }
 
-    fn reserve(count: f64, dimension: usize) -> Result<Builder> {
-        if dimension == 0 || dimension > MatrixView::MAX_DIMENSION {
+    fn reserve(count: f64, dimension: usize, binary: bool) -> Result<Builder> {
+        if binary {
+            // Refuses a dimension that is none.
+            BitsView::new(&[], dimension)?;
+        } else if dimension == 0 || dimension > MatrixView::MAX_DIMENSION {
             return Err(Error::argument(format!(
                 "vectors have {dimension} dimensions; 1 to {} are possible",
                 MatrixView::MAX_DIMENSION
             )));
         }
-        let floats = count * dimension as f64;
-        let mut rows = Vec::new();
-        if floats * 4.0 > f64::from(i32::MAX) || rows.try_reserve_exact(floats as usize).is_err() {
+        let numbers = count * dimension as f64;
+        let (floats, bytes) = if binary { (0.0, numbers / 8.0) } else { (numbers, 0.0) };
+        let (mut rows, mut bits) = (Vec::new(), Vec::new());
+        if floats * 4.0 + bytes > f64::from(i32::MAX)
+            || rows.try_reserve_exact(floats as usize).is_err()
+            || bits.try_reserve_exact(bytes as usize).is_err()
+        {
             return Err(Error::new(
                 Code::OutOfMemory,
                 format!("there is no memory for {count} vectors of {dimension} dimensions; build several indexes"),
             ));
         }
         rows.resize(floats as usize, 0.0);
-        Ok(Builder { rows, dimension, keys: PrimaryKeys::RowNumbers, types: Vec::new(), columns: None, fields: None })
+        bits.resize(bytes as usize, 0);
+        Ok(Builder {
+            rows,
+            bits: binary.then_some(bits),
+            dimension,
+            keys: PrimaryKeys::RowNumbers,
+            types: Vec::new(),
+            columns: None,
+            fields: None,
+        })
     }
 
     /// Where the vectors are to be written, one after the other.
-    pub fn rows_pointer(&self) -> *const f32 {
-        self.rows.as_ptr()
+    pub fn rows_pointer(&self) -> *const u8 {
+        self.bits.as_ref().map_or(self.rows.as_ptr().cast(), |bits| bits.as_ptr())
     }
 
     /// Adds keys: all whole numbers or BigInts, or all strings.
@@ -204,8 +222,8 @@ impl Builder {
         let options: Options = serde_wasm_bindgen::from_value(options)
             .map_err(|error| thrown(Error::argument(format!("the build options can't be read: {error}"))))?;
         PROGRESS.set(Some(progress));
-        let Builder { mut rows, dimension, keys, columns, fields, .. } = self;
-        let file = lay_out(&mut rows, dimension, keys, columns, fields, options).map_err(thrown)?;
+        let Builder { mut rows, bits, dimension, keys, columns, fields, .. } = self;
+        let file = lay_out((&mut rows, bits.as_deref()), dimension, keys, columns, fields, options).map_err(thrown)?;
         reserve.call1(&JsValue::NULL, &JsValue::from_f64(file.file_bytes() as f64))?;
         file.write(|piece| {
             let (pointer, length) = (piece.as_ptr() as usize as f64, piece.len() as f64);
@@ -215,15 +233,8 @@ impl Builder {
     }
 }
 
-fn lay_out<'a>(
-    rows: &'a mut [f32],
-    dimension: usize,
-    keys: PrimaryKeys,
-    columns: Option<ColumnsBuilder>,
-    fields: Option<FieldsWriter>,
-    options: Options,
-) -> Result<FileWriter<'a>> {
-    let metric = Metric::parse(&options.metric)?;
+/// Vectors of floats in the form that is built from.
+fn checked(rows: &mut [f32], dimension: usize, metric: Metric) -> Result<MatrixView<'_>> {
     if let Some((row, column)) = MatrixView::new(rows, dimension)?.first_non_finite() {
         let found = rows[row * dimension + column];
         return Err(Error::new(
@@ -237,9 +248,28 @@ fn lay_out<'a>(
         // In place: the build borrows rows that are normalised already, so they are held once.
         normalise_rows(rows, dimension);
     }
+    MatrixView::new(rows, dimension)
+}
+
+fn lay_out<'a>(
+    (rows, bits): (&'a mut [f32], Option<&'a [u8]>),
+    dimension: usize,
+    keys: PrimaryKeys,
+    columns: Option<ColumnsBuilder>,
+    fields: Option<FieldsWriter>,
+    options: Options,
+) -> Result<FileWriter<'a>> {
+    let metric = Metric::parse(&options.metric)?;
+    let bits = bits.map(|bits| BitsView::new(bits, dimension)).transpose()?;
+    let rows = match bits {
+        // Of bits each is right.
+        Some(_) => None,
+        None => Some(checked(rows, dimension, metric)?),
+    };
     let precisions = options.rerank.iter().map(|name| Precision::parse(name)).collect::<Result<Vec<_>>>()?;
     let input = Input {
-        rows: Some(MatrixView::new(rows, dimension)?),
+        rows,
+        bits,
         sparse: None,
         text: None,
         index_type: IndexType::parse(&options.index_type)?,

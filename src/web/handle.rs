@@ -17,6 +17,8 @@ pub struct IndexHandle {
     scratch: Scratch,
     options: Options,
     query: Vec<f32>,
+    /// In its place if vectors are of bits.
+    bits: Vec<u8>,
     asked: Asked,
     /// The searches that are to be fused.
     searches: Vec<Search>,
@@ -70,8 +72,9 @@ enum Asked {
 }
 
 impl Asked {
-    fn query<'a>(&'a self, vector: &'a [f32]) -> Query<'a> {
+    fn query<'a>(&'a self, vector: &'a [f32], bits: &'a [u8]) -> Query<'a> {
         match self {
+            Asked::Vector if !bits.is_empty() => Query::Bits(bits),
             Asked::Vector => Query::Dense(vector),
             Asked::Sparse(indices, values) => Query::Sparse(SparseVector { indices, values }),
             Asked::Text(text) => Query::Text(text),
@@ -84,11 +87,12 @@ struct Search {
     options: Options,
     asked: Asked,
     vector: Vec<f32>,
+    bits: Vec<u8>,
 }
 
 impl Search {
     fn request(&self) -> Request<'_> {
-        self.options.request(self.asked.query(&self.vector))
+        self.options.request(self.asked.query(&self.vector, &self.bits))
     }
 }
 
@@ -150,12 +154,14 @@ struct Lists {
 
 impl IndexHandle {
     pub(super) fn new(sealed: Sealed) -> Self {
-        let query = vec![0.0; sealed.header().dimension as usize];
+        let dimension = sealed.header().dimension as usize;
+        let (floats, bytes) = if sealed.index().rows().bits().is_some() { (0, dimension / 8) } else { (dimension, 0) };
         IndexHandle {
             sealed,
             scratch: Scratch::default(),
             options: Options::default(),
-            query,
+            query: vec![0.0; floats],
+            bits: vec![0; bytes],
             asked: Asked::Vector,
             searches: Vec::new(),
             rows: Vec::new(),
@@ -164,7 +170,7 @@ impl IndexHandle {
     }
 
     fn run(&mut self) -> Result<()> {
-        let query = self.asked.query(&self.query);
+        let query = self.asked.query(&self.query, &self.bits);
         let metric = self.sealed.metric_of(&query);
         let hits = self.sealed.search(&self.options.request(query), &mut self.scratch)?;
         self.keep(&hits, metric);
@@ -185,8 +191,11 @@ impl IndexHandle {
 
     /// What was asked, with the options that were prepared.
     fn asked(&self) -> Search {
-        let vector = if matches!(self.asked, Asked::Vector) { self.query.clone() } else { Vec::new() };
-        Search { options: self.options.clone(), asked: self.asked.clone(), vector }
+        let (vector, bits) = match self.asked {
+            Asked::Vector => (self.query.clone(), self.bits.clone()),
+            _ => Default::default(),
+        };
+        Search { options: self.options.clone(), asked: self.asked.clone(), vector, bits }
     }
 
     fn keep(&mut self, hits: &[Hit], metric: Metric) {
@@ -224,14 +233,14 @@ impl IndexHandle {
         Ok(serde_wasm_bindgen::to_value(&description)?)
     }
 
-    /// Floats in a query.
+    /// Floats in a query, or bits.
     pub fn dimension(&self) -> u32 {
         self.sealed.header().dimension
     }
 
-    /// Where the query is to be written: `dimension` floats.
-    pub fn query_pointer(&self) -> *const f32 {
-        self.query.as_ptr()
+    /// Where the query is to be written: `dimension` floats, or as many bits.
+    pub fn query_pointer(&self) -> *const u8 {
+        if self.bits.is_empty() { self.query.as_ptr().cast() } else { self.bits.as_ptr() }
     }
 
     /// From now on asks for what is in the query's buffer.
@@ -316,7 +325,11 @@ impl IndexHandle {
     /// # Errors
     /// Those of [`Sealed::vector`].
     pub fn load_vector(&mut self, row: u32) -> std::result::Result<(), JsValue> {
-        self.sealed.vector(row, &mut self.query).map_err(thrown)
+        if self.bits.is_empty() {
+            return self.sealed.vector(row, &mut self.query).map_err(thrown);
+        }
+        self.bits.copy_from_slice(self.sealed.bits(row).map_err(thrown)?);
+        Ok(())
     }
 
     /// The primary key of a row: a number, a BigInt or a string.

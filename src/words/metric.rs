@@ -14,6 +14,11 @@ pub enum Metric {
     /// Cosine similarity, in −1..=1; larger is nearer. Rows are stored normalised, and a zero
     /// vector has similarity 0 with everything.
     Cosine = 2,
+    /// Bits that differ, of vectors of bits; smaller is nearer.
+    Hamming = 3,
+    /// 1 less the share of the bits of either that both have, of vectors of bits; smaller is nearer.
+    /// Two vectors without a bit have distance 1, as in Milvus and Faiss.
+    Jaccard = 4,
     /// How well a text fits words; larger is better. Of texts only.
     Bm25 = 5,
 }
@@ -38,6 +43,10 @@ pub enum IndexType {
     IvfRabitq = 6,
     /// A graph over rows of 8 bits.
     HnswSq8 = 7,
+    /// Vectors of bits, every one compared.
+    BinFlat = 8,
+    /// Vectors of bits in lists; those of the nearest lists compared.
+    BinIvfFlat = 9,
     /// Posting lists of sparse vectors or texts; the file has no dense vectors.
     SparseInvertedIndex = 10,
 }
@@ -81,15 +90,19 @@ macro_rules! named {
     };
 }
 
-named!(Metric, "metric", L2 => "L2", Ip => "IP", Cosine => "COSINE", Bm25 => "BM25");
+named!(Metric, "metric", L2 => "L2", Ip => "IP", Cosine => "COSINE", Hamming => "HAMMING",
+    Jaccard => "JACCARD", Bm25 => "BM25");
 named!(IndexType, "index type", Flat => "FLAT", ScanRabitq => "SCAN_RABITQ", Hnsw => "HNSW", IvfFlat => "IVF_FLAT",
-    IvfSq8 => "IVF_SQ8", IvfPq => "IVF_PQ", IvfRabitq => "IVF_RABITQ", HnswSq8 => "HNSW_SQ8",
+    IvfSq8 => "IVF_SQ8", IvfPq => "IVF_PQ", IvfRabitq => "IVF_RABITQ", HnswSq8 => "HNSW_SQ8", BinFlat => "BIN_FLAT", BinIvfFlat => "BIN_IVF_FLAT",
     SparseInvertedIndex => "SPARSE_INVERTED_INDEX");
 named!(Precision, "precision", Int8 => "int8", F32 => "f32");
 
 impl Metric {
-    /// Those of dense vectors.
+    /// Those of vectors of floats.
     pub const DENSE: &'static [Metric] = &[Metric::L2, Metric::Ip, Metric::Cosine];
+
+    /// Those of vectors of bits.
+    pub const BINARY: &'static [Metric] = &[Metric::Hamming, Metric::Jaccard];
 
     /// The metric of a code in a file.
     pub fn from_code(code: u8) -> Result<Self> {
@@ -97,13 +110,18 @@ impl Metric {
     }
 
     /// What callers see for an internal distance. Inside the crate smaller is always nearer: L2 is
-    /// the squared distance, IP, COSINE and BM25 are negated.
+    /// the squared distance, HAMMING and JACCARD are as they are, IP, COSINE and BM25 are negated.
     pub fn to_public(self, internal: f32) -> f32 {
         match self {
-            Metric::L2 => internal,
+            Metric::L2 | Metric::Hamming | Metric::Jaccard => internal,
             // 0.0 - x rather than -x: an internal 0 must not come out as -0.
             Metric::Ip | Metric::Cosine | Metric::Bm25 => 0.0 - internal,
         }
+    }
+
+    /// Whether callers see smaller distances for what is nearer.
+    pub const fn is_distance(self) -> bool {
+        matches!(self, Metric::L2 | Metric::Hamming | Metric::Jaccard)
     }
 
     /// The internal distance of one that a caller named.
@@ -114,7 +132,7 @@ impl Metric {
 }
 
 impl IndexType {
-    /// Those of dense vectors.
+    /// Those of vectors of floats.
     pub const DENSE: &'static [IndexType] = &[
         IndexType::Flat,
         IndexType::ScanRabitq,
@@ -126,9 +144,20 @@ impl IndexType {
         IndexType::HnswSq8,
     ];
 
+    /// Those of vectors of bits.
+    pub const BINARY: &'static [IndexType] = &[IndexType::BinFlat, IndexType::BinIvfFlat];
+
+    /// Whether vectors are of bits.
+    pub const fn is_binary(self) -> bool {
+        matches!(self, IndexType::BinFlat | IndexType::BinIvfFlat)
+    }
+
     /// Whether rows lie in lists.
     pub const fn has_lists(self) -> bool {
-        matches!(self, IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfPq | IndexType::IvfRabitq)
+        matches!(
+            self,
+            IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfPq | IndexType::IvfRabitq | IndexType::BinIvfFlat
+        )
     }
 
     /// Whether rows are coded by RaBitQ, in 1 to 8 bits a dimension.
@@ -146,6 +175,8 @@ impl IndexType {
             | IndexType::Hnsw
             | IndexType::IvfPq
             | IndexType::IvfRabitq
+            | IndexType::BinFlat
+            | IndexType::BinIvfFlat
             | IndexType::SparseInvertedIndex => None,
         }
     }
@@ -179,10 +210,10 @@ mod tests {
             assert_eq!(IndexType::parse(t.name()), Ok(t));
             assert_eq!(IndexType::from_code(t as u8), Ok(t));
         }
-        assert_eq!(Metric::from_code(3).unwrap_err().code, Code::UnsupportedFormat);
+        assert_eq!(Metric::from_code(9).unwrap_err().code, Code::UnsupportedFormat);
         let error = Metric::parse("cos").unwrap_err();
         assert_eq!(error.code, Code::InvalidArgument);
-        assert!(error.message.contains("L2, IP, COSINE, BM25"), "{error}");
+        assert!(error.message.contains("L2, IP, COSINE, HAMMING, JACCARD, BM25"), "{error}");
     }
 
     #[test]

@@ -112,3 +112,61 @@ fn what_is_wrong_with_a_file_is_said() {
     shop.run("build plain.npy --array x -o x.elanus").failed(2, &["--array x"]);
     assert!(!shop.names().contains(&"x.elanus".to_owned()));
 }
+
+#[test]
+fn vectors_of_bits_are_read_as_bytes() {
+    let shop = Workshop::new();
+    let rows: [[u8; 2]; 5] = [[0xFF, 0], [0xFE, 0], [0, 0], [0x0F, 0xF0], [0xFF, 0]];
+    shop.put("bits.npy", npy("|u1", 5, 2, rows.as_flattened()));
+    shop.put("bits.jsonl", rows.map(|row| format!("{row:?}\n")).concat());
+    shop.put("halves.npy", npy("<f4", 2, 2, &little(&[1.0, 2.0, 3.0, 0.5])));
+    shop.put("signed.npy", npy("|i1", 1, 2, &[1, 0xFF]));
+
+    let built = shop.run("build bits.npy --index-type BIN_FLAT -o bits.elanus").ok();
+    assert!(built.contains("5 vectors of 16 dimensions, HAMMING, BIN_FLAT, rows of bits"), "{built}");
+    shop.run("build bits.jsonl --index-type BIN_FLAT --metric hamming -o lists.elanus").ok();
+    assert_eq!(shop.read("bits.elanus"), shop.read("lists.elanus"));
+    let info = shop.run("info bits.elanus --json").json();
+    assert_eq!((&info["dimension"], &info["metric"]), (&16.into(), &"HAMMING".into()));
+    assert!(shop.run("info bits.elanus").ok().contains("rows_bits"));
+
+    let hits = |file: &str, more: &str| {
+        let ran = shop.run_with(
+            &[&["search", file, "[255, 0]", "--json"][..], &more.split(' ').collect::<Vec<_>>()].concat(),
+            &[],
+            "",
+        );
+        let line = ran.json();
+        line["hits"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|hit| (hit["id"].as_i64().unwrap(), hit["distance"].as_f64().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(hits("bits.elanus", "--limit 4"), [(0, 0.0), (4, 0.0), (1, 1.0), (2, 8.0)]);
+    assert_eq!(hits("bits.elanus", "--radius 8 --range-filter 1"), [(1, 1.0)]);
+    shop.run("build bits.npy --index-type BIN_IVF_FLAT --metric JACCARD --nlist 2 -o lists.elanus").ok();
+    shop.run("verify lists.elanus").ok();
+    assert_eq!(
+        hits("lists.elanus", "--nprobe 2 --limit 5")[2..],
+        [(1, 0.125), (3, 1.0 - 4.0 / 12.0), (2, 1.0)].map(|(id, d)| (id, f64::from(d as f32)))
+    );
+    let bench = shop.run("bench lists.elanus bits.npy --nprobe 1,2 -k 3 --json").json();
+    assert_eq!(bench["runs"].as_array().unwrap().last().unwrap()["recall"], 1.0);
+
+    for (arguments, parts) in [
+        ("build halves.npy --index-type BIN_FLAT -o no.elanus", &["row 1 holds 0.5 in column 1", "packbits"][..]),
+        ("build signed.npy --index-type BIN_FLAT -o no.elanus", &["row 0 holds -1 in column 1"]),
+        ("build bits.npy --metric JACCARD -o no.elanus", &["JACCARD is for vectors of bits"]),
+        ("build bits.npy --index-type BIN_FLAT --metric L2 -o no.elanus", &["HAMMING and JACCARD"]),
+        ("build bits.npy --index-type AUTOINDEX --metric HAMMING -o no.elanus", &["BIN_FLAT"]),
+        ("search bits.elanus [0.5,1]", &["the index holds bits", "0.5 at position 0"]),
+        ("search bits.elanus [1]", &["16"]),
+    ] {
+        let ran = shop.run(arguments);
+        assert!(ran.code != 0 && parts.iter().all(|part| ran.err.contains(part)), "{arguments}: {}", ran.err);
+    }
+    shop.run("build bits.npy --index-type BIN_FLAT --rerank f32 -o no.elanus").failed(2, &["--rerank"]);
+    shop.run("bench bits.elanus bits.npy --vectors bits.npy").failed(2, &["--vectors"]);
+}

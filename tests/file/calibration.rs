@@ -14,6 +14,7 @@ fn file(wanted: &Wanted, queries: usize) -> Vec<u8> {
     let data = vectors(wanted.rows, wanted.dimension, SEED);
     let input = Input {
         rows: Some(MatrixView::new(&data, wanted.dimension).unwrap()),
+        bits: None,
         sparse: None,
         text: None,
         index_type: wanted.index_type,

@@ -4,7 +4,7 @@ use elanus::filter::{ColumnsBuilder, FieldType, Value};
 use elanus::index::BuildParams;
 use elanus::segment::{FieldsWriter, Input, PrimaryKeys, Sealed, build};
 use elanus::words::random::SplitMix64;
-use elanus::words::{Blob, IndexType, MatrixView, Metric, Precision};
+use elanus::words::{BitsView, Blob, IndexType, MatrixView, Metric, Precision};
 
 /// Rows around a few centres, so that there is something to find.
 pub fn vectors(rows: usize, dimension: usize, seed: u64) -> Vec<f32> {
@@ -18,10 +18,26 @@ pub fn vectors(rows: usize, dimension: usize, seed: u64) -> Vec<f32> {
     data
 }
 
+/// Rows of bits around a few centres; about the share `ones` of the bits is set.
+pub fn bits(rows: usize, dimension: usize, ones: f32, seed: u64) -> Vec<u8> {
+    let mut random = SplitMix64::new(seed);
+    let centres: Vec<bool> = (0..8 * dimension).map(|_| random.unit_f32() < ones).collect();
+    let mut data = Vec::with_capacity(rows * dimension / 8);
+    for _ in 0..rows {
+        let centre = random.below(8) as usize * dimension;
+        for byte in centres[centre..centre + dimension].chunks_exact(8) {
+            let bit = |bit: &bool| if random.below(8) == 0 { random.unit_f32() < ones } else { *bit };
+            data.push(byte.iter().map(bit).fold(0, |byte, bit| byte << 1 | u8::from(bit)));
+        }
+    }
+    data
+}
+
 /// What a test wants built.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
     pub rows: usize,
+    /// Floats of a vector, or bytes of one of bits.
     pub dimension: usize,
     pub index_type: IndexType,
     pub metric: Metric,
@@ -94,8 +110,11 @@ pub fn file(wanted: &Wanted) -> Vec<u8> {
         false => PrimaryKeys::Int64((0..wanted.rows).map(number_key).collect()),
         true => PrimaryKeys::VarChar((0..wanted.rows).map(text_key).collect()),
     };
+    let of_bits = bits(wanted.rows, 8 * wanted.dimension, 0.3, SEED);
+    let is_binary = wanted.index_type.is_binary();
     let input = Input {
-        rows: Some(MatrixView::new(&data, wanted.dimension).unwrap()),
+        rows: (!is_binary).then(|| MatrixView::new(&data, wanted.dimension).unwrap()),
+        bits: is_binary.then(|| BitsView::new(&of_bits, 8 * wanted.dimension).unwrap()),
         sparse: None,
         text: None,
         index_type: wanted.index_type,
@@ -111,7 +130,10 @@ pub fn file(wanted: &Wanted) -> Vec<u8> {
 /// What a file is built with.
 pub fn params(wanted: &Wanted) -> BuildParams {
     BuildParams {
-        metric: wanted.metric,
+        metric: match wanted.index_type.is_binary() && Metric::DENSE.contains(&wanted.metric) {
+            true => Metric::Hamming,
+            false => wanted.metric,
+        },
         precisions: wanted.precisions.to_vec(),
         nlist: Some(NLIST),
         bits: wanted.bits,
@@ -134,13 +156,32 @@ pub fn distances(data: &[f32], dimension: usize, query: &[f32], metric: Metric) 
     data.chunks_exact(dimension)
         .map(|row| match metric {
             Metric::L2 => row.iter().zip(query).map(|(&x, &y)| (f64::from(x) - f64::from(y)).powi(2)).sum(),
-            Metric::Ip | Metric::Bm25 => -dot(row, query),
             Metric::Cosine => -dot(row, query) / (dot(row, row) * dot(query, query)).sqrt(),
+            _ => -dot(row, query),
         })
         .collect()
 }
 
-/// The types that are built here.
+/// Internal distances of all rows of bits.
+pub fn bit_distances(data: &[u8], query: &[u8], metric: Metric) -> Vec<f64> {
+    let count = |row: &[u8], of: fn(u8, u8) -> u8| -> f64 {
+        row.iter().zip(query).map(|(&x, &y)| f64::from(of(x, y).count_ones())).sum()
+    };
+    data.chunks_exact(query.len())
+        .map(|row| match (metric, count(row, |x, y| x | y)) {
+            (Metric::Hamming, _) => count(row, |x, y| x ^ y),
+            (_, 0.0) => 1.0,
+            (_, either) => 1.0 - count(row, |x, y| x & y) / either,
+        })
+        .collect()
+}
+
+/// All types that have vectors.
+pub fn every_type() -> impl Iterator<Item = IndexType> {
+    INDEX_TYPES.iter().chain(IndexType::BINARY).copied()
+}
+
+/// The types of vectors of floats that are built here.
 pub const INDEX_TYPES: &[IndexType] = &[
     IndexType::Flat,
     IndexType::ScanRabitq,

@@ -1,7 +1,7 @@
 //! Holds `docs/format.md` to its word: its example is a real file, and a second reader, written from
 //! the page alone and slow on purpose, finds in files what the crate finds.
 
-use crate::data::{INDEX_TYPES, NLIST, Wanted, file, open, part, vectors};
+use crate::data::{INDEX_TYPES, NLIST, Wanted, bits, file, open, part, vectors};
 use elanus::index::BuildParams;
 use elanus::segment::{Input, Key, PrimaryKeys, Request, Scratch, build};
 use elanus::words::{IndexType, MatrixView, Metric, Precision};
@@ -22,6 +22,7 @@ fn hexdump(bytes: &[u8]) -> String {
 fn the_example_is_a_real_file() {
     let input = Input {
         rows: Some(MatrixView::new(&[1.0, 2.0, -3.0, 0.5], 2).unwrap()),
+        bits: None,
         sparse: None,
         text: None,
         index_type: IndexType::Flat,
@@ -86,7 +87,8 @@ impl<'a> Second<'a> {
         assert_eq!(file[..8], *b"\x89ELANUS\n");
         assert_eq!((Self::u32(file, 8), Self::u32(file, 12)), (1, 128));
         assert_eq!(Self::u64(file, 16), file.len() as u64);
-        assert_eq!((file[38], file[39], Self::u32(file, 52)), (0, 0, 0));
+        let vector_type = if matches!(file[37], 8 | 9) { 4 } else { 0 };
+        assert_eq!((file[38], file[39], Self::u32(file, 52)), (vector_type, 0, 0));
         assert_eq!(Self::u64(file, 120), xxh64(&file[..120], 0));
         let sections = Self::u32(file, 48);
         assert_eq!(Self::u64(file, 56), xxh64(&file[128..128 + 32 * sections], 0));
@@ -517,6 +519,60 @@ fn a_second_reader_looks_into_the_same_lists() {
             let request = Request { nprobe: Some(1), limit: rows.len().max(1), ..Request::new(query) };
             let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
             assert!(hits.iter().all(|hit| rows.contains(&(hit.row as usize))), "{wanted:?}");
+        }
+    }
+}
+
+#[test]
+fn a_second_reader_counts_the_same_bits_and_looks_into_the_same_lists() {
+    for (index_type, metric) in
+        IndexType::BINARY.iter().flat_map(|&index_type| Metric::BINARY.iter().map(move |&metric| (index_type, metric)))
+    {
+        let wanted = Wanted { index_type, metric, dimension: 9, ..Wanted::default() };
+        let bytes = file(&wanted);
+        let (sealed, second) = (open(&bytes), Second { file: &bytes });
+        second.check_container();
+        assert_eq!((second.count(), second.dimension()), (wanted.rows, 72));
+        let rows: Vec<&[u8]> = second.section(15).unwrap().chunks_exact(9).collect();
+        let bit = |bytes: &[u8], i: usize| f64::from(bytes[i / 8] >> (i % 8) & 1);
+        let both = |a: &[u8], b: &[u8]| (0..72).map(|i| bit(a, i) * bit(b, i)).sum::<f64>();
+        for query in bits(5, 72, 0.3, 58).chunks_exact(9) {
+            let request = Request { exact: true, limit: wanted.rows, ..Request::new(query) };
+            let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
+            assert_eq!(hits.len(), wanted.rows);
+            for hit in hits {
+                let row = rows[hit.row as usize];
+                let [n, m, common] = [both(query, query), both(row, row), both(query, row)];
+                let own = match metric {
+                    Metric::Hamming => n + m - 2.0 * common,
+                    _ => 1.0 - common / (n + m - common),
+                };
+                assert!((f64::from(hit.distance) - own).abs() < 1e-6, "{wanted:?}");
+            }
+            if index_type == IndexType::BinFlat {
+                continue;
+            }
+            let lists = second.lists();
+            let section = second.section(3).unwrap();
+            let start = (4 * lists.len()).next_multiple_of(64);
+            assert_eq!(section.len(), start + 72 * lists.len());
+            let distance = |list: usize| {
+                let shares = &section[start + 72 * list..start + 72 * (list + 1)];
+                let sum: f64 = shares.iter().map(|&share| f64::from(share)).sum();
+                assert_eq!(f64::from(u32::from_le_bytes(section[4 * list..4 * list + 4].try_into().unwrap())), sum);
+                for (i, &share) in shares.iter().enumerate() {
+                    let has = lists[list].0.clone().map(|row| bit(rows[row], i)).sum::<f64>();
+                    assert!((127.0 * has / lists[list].0.len() as f64 - f64::from(share)).abs() < 0.501);
+                }
+                let product: f64 = (0..72).map(|i| bit(query, i) * f64::from(shares[i])).sum();
+                let all = 127.0 * both(query, query) + sum;
+                if metric == Metric::Hamming { all - 2.0 * product } else { -product / (all - product) }
+            };
+            let nearest = (0..lists.len()).min_by(|&a, &b| distance(a).total_cmp(&distance(b))).unwrap();
+            let members = &lists[nearest].0;
+            let request = Request { nprobe: Some(1), limit: members.len(), ..Request::new(query) };
+            let hits = sealed.search(&request, &mut Scratch::default()).unwrap();
+            assert!(hits.iter().all(|hit| members.contains(&(hit.row as usize))), "{wanted:?}");
         }
     }
 }

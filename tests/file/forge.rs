@@ -40,8 +40,12 @@ pub fn exercise(file: &[u8]) -> Result<()> {
     let header = *sealed.header();
     // A forged dimension must not make the test itself ask for much.
     let query: Vec<f32> = (0..header.dimension).map(|i| (i as f32 * 0.37).sin()).collect();
+    let bits: Vec<u8> = (0..header.dimension / 8).map(|i| (i * 37 % 251) as u8).collect();
     let mut scratch = Scratch::default();
-    let plain = Request::new(&query);
+    let plain = match header.index_type.is_binary() {
+        true => Request::new(&bits[..]),
+        false => Request::new(&query),
+    };
     let filters =
         [None, Some("part == \"noun\""), Some("row > 5 and not (even)"), Some("part like \"%e%\" or half < 3")];
     for filter in filters {

@@ -1,7 +1,7 @@
 //! Damaged and forged files: each is refused with a typed error or answers sanely, quickly, and
 //! without asking for memory that an unchecked number named.
 
-use crate::data::{INDEX_TYPES, Wanted, file};
+use crate::data::{Wanted, every_type, file};
 use crate::forge::{Pieces, exercise};
 use crate::memory::most_memory;
 use elanus::format::Kind;
@@ -31,7 +31,7 @@ fn open_and_verify(bytes: &[u8]) -> Result<()> {
 
 #[test]
 fn a_file_cut_anywhere_is_refused() {
-    for &index_type in INDEX_TYPES {
+    for index_type in every_type() {
         let bytes = small(index_type);
         open_and_verify(&bytes).unwrap();
         for length in 0..bytes.len() {
@@ -43,7 +43,7 @@ fn a_file_cut_anywhere_is_refused() {
 
 #[test]
 fn damage_to_any_byte_is_found() {
-    for &index_type in INDEX_TYPES {
+    for index_type in every_type() {
         let bytes = small(index_type);
         let mut random = SplitMix64::new(1);
         for at in 0..bytes.len() {
@@ -88,7 +88,7 @@ const NASTY: [u64; 14] = [
 #[test]
 fn sections_that_lie_are_refused_or_answer_sanely() {
     let mut forged = 0;
-    for &index_type in INDEX_TYPES {
+    for index_type in every_type() {
         let original = Pieces::of(&small(index_type)).unwrap();
         probe("the original", &original.seal()).unwrap();
         let mut random = SplitMix64::new(2);
@@ -132,7 +132,7 @@ fn sections_that_lie_are_refused_or_answer_sanely() {
 /// Headers whose counts, dimensions, metrics and types don't belong to the sections.
 #[test]
 fn headers_that_lie_are_refused() {
-    for &index_type in INDEX_TYPES {
+    for index_type in every_type() {
         let original = Pieces::of(&small(index_type)).unwrap();
         for count in [0, 1, 32, 35, 37, 64, 1 << 20, u32::MAX - 1, u32::MAX] {
             let mut pieces = original.clone();
@@ -146,12 +146,12 @@ fn headers_that_lie_are_refused() {
             let result = probe(&format!("{index_type} dimension {dimension}"), &pieces.seal());
             assert_eq!(result.map_err(|e| e.code), Err(Code::CorruptFile), "{index_type} dimension {dimension}");
         }
-        for &other in INDEX_TYPES.iter().filter(|&&t| t != index_type) {
+        for other in every_type().filter(|&t| t != index_type) {
             let mut pieces = original.clone();
             pieces.header.index_type = other;
             let _ = probe(&format!("{index_type} says it is {other}"), &pieces.seal());
         }
-        for &metric in Metric::DENSE {
+        for &metric in Metric::ALL {
             let mut pieces = original.clone();
             pieces.header.metric = metric;
             let _ = probe(&format!("{index_type} says {metric}"), &pieces.seal());
@@ -225,6 +225,17 @@ fn particular_lies_are_refused() {
         ("8-bit lists without 8-bit rows", IndexType::IvfSq8, |p| {
             p.sections.retain(|(kind, _)| *kind != Kind::ROWS_I8)
         }),
+        ("a binary file with rows of floats", IndexType::BinFlat, |p| {
+            p.sections.retain(|(kind, _)| *kind != Kind::ROWS_BITS);
+            p.sections.push((Kind::ROWS_F32, vec![0; 36 * 40 * 4]));
+        }),
+        ("a file of floats with rows of bits", IndexType::Flat, |p| {
+            p.sections.push((Kind::ROWS_BITS, vec![0; 36 * 5]));
+        }),
+        ("a share of more than all", IndexType::BinIvfFlat, |p| p.section(Kind::CENTROIDS)[64] = 128),
+        ("a sum of other shares", IndexType::BinIvfFlat, |p| p.section(Kind::CENTROIDS)[0] ^= 1),
+        ("something where shares have zeros", IndexType::BinIvfFlat, |p| p.section(Kind::CENTROIDS)[60] = 1),
+        ("bits without a list", IndexType::BinIvfFlat, |p| p.sections.retain(|(kind, _)| *kind != Kind::DIRECTORY)),
         ("columns of other rows", IndexType::Flat, |p| write(p.section(Kind::COLUMNS), 8, &37u64.to_le_bytes())),
         ("more columns than bytes", IndexType::Flat, |p| write(p.section(Kind::COLUMNS), 0, &u32::MAX.to_le_bytes())),
         ("a column outside", IndexType::Flat, |p| write(p.section(Kind::COLUMNS), 16 + 24, &u64::MAX.to_le_bytes())),

@@ -1,6 +1,7 @@
 //! Whole index files: what they answer, and what happens when they are damaged or lie.
 #![cfg(not(target_arch = "wasm32"))]
 
+mod binary;
 mod calibration;
 mod data;
 mod documented;

@@ -186,6 +186,7 @@ fn rows_in_lists_keep_their_numbers() {
     let file = |index_type| {
         let input = Input {
             rows: Some(MatrixView::new(&data, 4).unwrap()),
+            bits: None,
             sparse: None,
             text: None,
             index_type,

@@ -81,6 +81,7 @@ fn every_index_type_is_right_at_every_selectivity() {
     for &index_type in INDEX_TYPES {
         let input = Input {
             rows: Some(MatrixView::new(&data, DIMENSION).unwrap()),
+            bits: None,
             sparse: None,
             text: None,
             index_type,
@@ -145,6 +146,7 @@ fn words_and_sparse_vectors_are_exact_at_every_selectivity() {
     }
     let input = Input {
         rows: None,
+        bits: None,
         sparse: Some(sparse),
         text: Some(text),
         index_type: IndexType::SparseInvertedIndex,

@@ -107,6 +107,7 @@ fn file(case: &Case, data: &[f32], index_type: IndexType, metric: Metric, how: &
     let precisions = how.rerank.iter().map(|name| Precision::parse(name).unwrap()).collect();
     let input = Input {
         rows: Some(MatrixView::new(data, case.dimension).unwrap()),
+        bits: None,
         sparse: None,
         text: None,
         index_type,

@@ -46,6 +46,7 @@ fn bytes(parts: Parts) -> Vec<u8> {
     }
     let input = Input {
         rows: parts.dense.map(|_| MatrixView::new(&data, DIMENSION).unwrap()),
+        bits: None,
         index_type: parts.dense.unwrap_or(IndexType::SparseInvertedIndex),
         sparse: parts.sparse.then_some(sparse),
         text: parts.text.then_some(texts),

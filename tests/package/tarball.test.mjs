@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { project, root, tarball } from "./support/tarball.mjs";
 
 /** Kilobytes (1000 bytes), compressed. The ceiling for everything is 250; these hold what was reached. */
-const BUDGET = { wasm: 376, relaxed: 377, foreign: 134, index: 34, worker: 25, tarball: 1005 };
+const BUDGET = { wasm: 381, relaxed: 382, foreign: 134, index: 35, worker: 25, tarball: 1017 };
 
 let folder;
 let installed;

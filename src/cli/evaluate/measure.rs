@@ -2,11 +2,12 @@
 
 use super::options::Options;
 use crate::failure::{Failure, Result};
+use crate::load;
 use crate::progress::Progress;
+use crate::queries::{self, Asked};
 use crate::registry::digest::digest;
 use crate::truth::{self, Truth};
 use crate::vectors::{self, Shape};
-use crate::{load, queries};
 use elanus::release::{Judgements, ranking};
 use elanus::segment::{Key, Request, Scratch, Sealed};
 use std::collections::HashMap;
@@ -22,7 +23,7 @@ const EXACT_FLOATS: u32 = 1 << 24;
 /// An index, and the queries as its model embeds them.
 pub struct Subject<'a> {
     pub sealed: Sealed,
-    pub queries: Vec<Vec<f32>>,
+    pub queries: Vec<Asked>,
     /// What the index was built from.
     pub vectors: Option<&'a Path>,
     /// Bytes of all that it ships with.
@@ -38,14 +39,14 @@ impl<'a> Subject<'a> {
                 file.display()
             )));
         }
-        let queries = queries::read(queries, sealed.header().dimension as usize, progress)?;
+        let queries = queries::read_for(queries, &sealed, progress)?;
         let bytes = sealed.bytes().len() as u64;
         Ok(Subject { sealed, queries, vectors, bytes })
     }
 
     /// SHA-256 of the queries' numbers, whatever file they came in.
     pub fn queries_digest(&self) -> String {
-        digest(&self.queries.iter().flatten().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>())
+        digest(&self.queries.iter().flat_map(Asked::bytes).collect::<Vec<u8>>())
     }
 }
 
@@ -144,11 +145,11 @@ pub fn answers(
     let bar = progress.count("searching", queries.len() as u64);
     let mut scratch = Scratch::default();
     for query in queries.iter().cycle().take(WARM_UP) {
-        sealed.search(&request(query.as_slice()), &mut scratch)?;
+        sealed.search(&request(query.query()), &mut scratch)?;
     }
     let (mut rows, mut hits, mut seconds) = (Vec::new(), Vec::new(), Vec::new());
     for (i, query) in queries.iter().enumerate() {
-        let request = request(query.as_slice());
+        let request = request(query.query());
         let start = Instant::now();
         let found = sealed.search(&request, &mut scratch).map_err(|e| Failure::from(e).at(format!("query {i}")))?;
         seconds.push(start.elapsed().as_secs_f64());

@@ -9,7 +9,7 @@ mod vecs;
 
 use crate::failure::{Failure, Result};
 use crate::progress::Progress;
-use elanus::words::MatrixView;
+use elanus::words::{BitsView, MatrixView};
 use element::Element;
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -29,6 +29,50 @@ impl Vectors {
 
     pub fn view(&self) -> Result<MatrixView<'_>> {
         Ok(MatrixView::new(&self.data, self.dimension)?)
+    }
+}
+
+/// Row-major vectors of bits.
+#[derive(Debug)]
+pub struct Bits {
+    data: Vec<u8>,
+    dimension: usize,
+}
+
+impl Bits {
+    /// The bits of vectors that are read as bytes: one that isn't is refused.
+    pub fn of(vectors: Vectors, path: &Path) -> Result<Self> {
+        let data = bytes(&vectors.data).map_err(|at| {
+            let (row, column) = (at / vectors.dimension, at % vectors.dimension);
+            Failure::input(format!(
+                "{}: row {row} holds {} in column {column} (counted from 0), where bytes are needed, of 8 bits each: \
+                 pack the bits with numpy.packbits(array, axis=1), or choose an index type for floats",
+                path.display(),
+                vectors.data[at]
+            ))
+        })?;
+        Ok(Bits { data, dimension: 8 * vectors.dimension })
+    }
+
+    pub fn rows(&self) -> usize {
+        8 * self.data.len() / self.dimension
+    }
+
+    /// Bits of a vector.
+    pub fn dimension(&self) -> usize {
+        self.dimension
+    }
+
+    pub fn view(&self) -> Result<BitsView<'_>> {
+        Ok(BitsView::new(&self.data, self.dimension)?)
+    }
+}
+
+/// Numbers that are bytes, as such, or where the first is that isn't.
+pub fn bytes(numbers: &[f32]) -> std::result::Result<Vec<u8>, usize> {
+    match numbers.iter().position(|&x| x.fract() != 0.0 || !(0.0..256.0).contains(&x)) {
+        Some(at) => Err(at),
+        None => Ok(numbers.iter().map(|&x| x as u8).collect()),
     }
 }
 
