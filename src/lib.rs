@@ -14,11 +14,13 @@
 //! | [`foreign`] | index files of other libraries, read as they are |
 //! | [`segment`] | a sealed segment: an index with its keys, columns and stored fields |
 //! | [`tune`] | which index type suits a set of vectors |
+//! | [`collection`] | entities that come and go: logs, segments, manifests |
 //! | [`release`] | how good a release is, and whether that is good enough |
 //! | `web` | what JavaScript calls; in WebAssembly builds only |
 //!
 //! `ARCHITECTURE.md` walks through them and says what each one costs.
 
+pub mod collection;
 pub mod distance;
 pub mod filter;
 pub mod foreign;

@@ -16,6 +16,7 @@ const LAYERS: &[&[&str]] = &[
     &["foreign"],
     &["segment"],
     &["tune"],
+    &["collection"],
     &["release"],
     &["web", "cli"],
 ];

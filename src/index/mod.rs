@@ -35,7 +35,7 @@ pub use hnsw::Hnsw;
 pub use ivf::Ivf;
 pub use lists::Lists;
 pub use params::{BuildParams, Progress, SearchParams};
-pub use query::normalise_rows;
+pub use query::{normalise_rows, prepare as prepare_query, stored_form};
 pub use rows::Rows;
 pub use scan::Scan;
 pub use sections::{Built, Sections, Shape};

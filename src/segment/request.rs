@@ -82,7 +82,7 @@ impl<'a> Request<'a> {
     }
 
     /// How many of the nearest hits it speaks of.
-    pub(super) fn depth(&self) -> usize {
+    pub(crate) fn depth(&self) -> usize {
         self.offset + self.limit
     }
 
@@ -90,7 +90,7 @@ impl<'a> Request<'a> {
     ///
     /// # Errors
     /// `INVALID_ARGUMENT`.
-    pub(super) fn params(&self, metric: Metric) -> Result<SearchParams> {
+    pub(crate) fn params(&self, metric: Metric) -> Result<SearchParams> {
         let Request { limit, offset, rerank, ef, nprobe, exact, .. } = *self;
         if limit == 0 || limit > MAX_LIMIT {
             return Err(Error::argument(format!("limit is {limit}; it must be 1 to {MAX_LIMIT}")));

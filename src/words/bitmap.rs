@@ -40,6 +40,11 @@ impl Bitmap {
         bitmap
     }
 
+    /// The rows as bits, lowest first; those past the length are 0.
+    pub fn words(&self) -> &[u64] {
+        &self.words
+    }
+
     /// Number of rows it speaks of.
     pub fn len(&self) -> usize {
         self.len

@@ -31,6 +31,10 @@ pub enum Code {
     ModelMismatch,
     /// Memory ran out; nothing was changed.
     OutOfMemory,
+    /// A database has no collection or alias of that name.
+    CollectionNotFound,
+    /// A database has a collection or an alias of that name already.
+    CollectionExists,
 }
 
 impl Code {
@@ -48,6 +52,8 @@ impl Code {
             Code::FieldNotFound => "FIELD_NOT_FOUND",
             Code::ModelMismatch => "MODEL_MISMATCH",
             Code::OutOfMemory => "OUT_OF_MEMORY",
+            Code::CollectionNotFound => "COLLECTION_NOT_FOUND",
+            Code::CollectionExists => "COLLECTION_EXISTS",
         }
     }
 }

@@ -1,0 +1,211 @@
+//! The write-ahead log: what was done to a collection, record by record.
+//!
+//! Little-endian:
+//!
+//! ```text
+//!  0  8    89 45 4C 4C 4F 47 0A 00
+//!  8  u32  version, 1
+//! 12  u32  0
+//! 16  u64  number of the log
+//! 24  u64  XXH64 of the 24 bytes before
+//! 32       frames, one after the other:
+//!      0  u32  bytes of the payload, at least 1
+//!      4  u32  0
+//!      8  u64  XXH64 of the payload; its seed is the log's number, rotated by 32, xor the frame's offset
+//!     16       payload: a record
+//! ```
+//!
+//! The seed ties a frame to its place: what an earlier log left behind in the same bytes isn't taken
+//! for a record. A log ends with its first frame that isn't whole; the rest is a torn tail, which an
+//! interrupted write leaves behind and nobody was told of. A whole frame whose record makes no
+//! sense is damage.
+
+use super::codec::{read_count, read_end, read_key, read_text, read_value, write_key, write_text, write_value};
+use super::entity::{Batch, Entity};
+use super::schema::Schema;
+use crate::format::checksum;
+use crate::segment::Key;
+use crate::words::bytes::as_bytes;
+use crate::words::{Code, Cursor, Error, Result};
+use xxhash_rust::xxh64::xxh64;
+
+const MAGIC: [u8; 8] = *b"\x89ELLOG\n\0";
+const VERSION: u32 = 1;
+
+/// Bytes of a log without records.
+pub const LOG_HEAD: usize = 32;
+const FRAME_HEAD: usize = 16;
+
+const PUT: u8 = 1;
+const DELETE: u8 = 2;
+
+/// What was done.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Record {
+    /// These entities are there, in place of those of the same keys.
+    Put(Batch),
+    /// The entities of these keys are gone.
+    Delete(Vec<Key>),
+}
+
+/// The first bytes of a log.
+pub fn log_head(number: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(LOG_HEAD);
+    out.extend(MAGIC);
+    out.extend(VERSION.to_le_bytes());
+    out.extend(0u32.to_le_bytes());
+    out.extend(number.to_le_bytes());
+    let sum = checksum(&out);
+    out.extend(sum.to_le_bytes());
+    out
+}
+
+fn frame_checksum(number: u64, offset: u64, payload: &[u8]) -> u64 {
+    xxh64(payload, number.rotate_left(32) ^ offset)
+}
+
+impl Record {
+    /// The frame that holds the record at byte `offset` of a log.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if it is larger than a frame can be.
+    pub(super) fn frame(&self, schema: &Schema, number: u64, offset: u64) -> Result<Vec<u8>> {
+        let mut out = vec![0; FRAME_HEAD];
+        match self {
+            Record::Put(Batch { vectors, entities }) => {
+                out.reserve(4 * vectors.len());
+                out.push(PUT);
+                out.extend((entities.len() as u32).to_le_bytes());
+                out.extend(as_bytes(vectors));
+                for Entity { key, values, dynamic } in entities {
+                    write_key(&mut out, key);
+                    values.iter().for_each(|value| write_value(&mut out, value));
+                    if schema.dynamic {
+                        write_text(&mut out, dynamic);
+                    }
+                }
+            }
+            Record::Delete(keys) => {
+                out.push(DELETE);
+                out.extend((keys.len() as u32).to_le_bytes());
+                keys.iter().for_each(|key| write_key(&mut out, key));
+            }
+        }
+        let length = u32::try_from(out.len() - FRAME_HEAD).map_err(|_| {
+            Error::new(
+                Code::InvalidInput,
+                format!("a write of {} bytes is more than a log's record takes; write fewer at a time", out.len()),
+            )
+        })?;
+        let sum = frame_checksum(number, offset, &out[FRAME_HEAD..]);
+        out[..4].copy_from_slice(&length.to_le_bytes());
+        out[8..16].copy_from_slice(&sum.to_le_bytes());
+        Ok(out)
+    }
+
+    fn decode(payload: &[u8], schema: &Schema) -> Result<Self> {
+        let mut c = Cursor::new(payload, "a record of the log");
+        let varchar = schema.has_varchar_keys();
+        let key_bytes = if varchar { 4 } else { 8 };
+        let record = match c.u8()? {
+            PUT => {
+                let dimension = schema.dimension();
+                let count = read_count(&mut c, 4 * dimension + key_bytes, "entities")?;
+                let floats = c.take(4 * dimension * count)?.as_chunks().0;
+                let vectors: Vec<f32> = floats.iter().map(|&bytes| f32::from_le_bytes(bytes)).collect();
+                if !vectors.iter().all(|x| x.is_finite()) {
+                    return Err(Error::corrupt("a vector of the log isn't finite; the file is damaged"));
+                }
+                let mut entities = Vec::with_capacity(count);
+                for row in 0..count {
+                    let key = read_key(&mut c, varchar)?;
+                    schema.check_key(&key).map_err(damaged)?;
+                    let mut values = Vec::with_capacity(schema.fields.len());
+                    for field in &schema.fields {
+                        values.push(field.fit(read_value(&mut c)?, row).map_err(damaged)?);
+                    }
+                    let dynamic = if schema.dynamic { read_text(&mut c)? } else { String::new() };
+                    entities.push(Entity { key, values, dynamic });
+                }
+                Record::Put(Batch { vectors, entities })
+            }
+            DELETE => {
+                let count = read_count(&mut c, key_bytes, "keys")?;
+                Record::Delete((0..count).map(|_| read_key(&mut c, varchar)).collect::<Result<_>>()?)
+            }
+            other => return Err(Error::corrupt(format!("a record of the log is of kind {other}, which is none"))),
+        };
+        read_end(&c, "a record of the log")?;
+        Ok(record)
+    }
+}
+
+fn damaged(error: Error) -> Error {
+    Error::corrupt(format!("a record of the log doesn't fit the schema: {}", error.message))
+}
+
+/// Reads the records of a log, first to last.
+#[derive(Debug)]
+pub struct LogReader<'a> {
+    bytes: &'a [u8],
+    number: u64,
+    at: usize,
+}
+
+impl<'a> LogReader<'a> {
+    /// A reader of the log of this number. A head that was cut off in its middle is a log without
+    /// records.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FORMAT`, `UNSUPPORTED_VERSION`; `CORRUPT_FILE` if the head is damaged or of another log.
+    pub fn open(bytes: &'a [u8], number: u64) -> Result<Self> {
+        if bytes.len() <= LOG_HEAD && bytes != log_head(number) {
+            return Ok(LogReader { bytes: &[], number, at: 0 });
+        }
+        let mut c = Cursor::new(bytes, "the log");
+        if c.take(8)? != MAGIC {
+            return Err(Error::new(Code::UnsupportedFormat, "the bytes are no log of a collection"));
+        }
+        let version = c.u32()?;
+        if version != VERSION {
+            return Err(Error::new(
+                Code::UnsupportedVersion,
+                format!("the log has version {version}; this elanus reads version {VERSION}: update it"),
+            ));
+        }
+        if bytes[..LOG_HEAD] != log_head(number) {
+            return Err(Error::corrupt(format!("the head of log {number} is damaged, or of another log")));
+        }
+        Ok(LogReader { bytes, number, at: LOG_HEAD })
+    }
+
+    /// Bytes up to the end of the last whole record read: after the last, where the log is to be cut
+    /// and goes on. 0 if not even the head is whole.
+    pub fn position(&self) -> usize {
+        self.at
+    }
+
+    /// Bytes after [`Self::position`]: once all is read, those of a torn tail.
+    pub fn remaining(&self) -> usize {
+        self.bytes.len() - self.at
+    }
+
+    /// The next record; none at the end or at a frame that isn't whole.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if a whole record makes no sense.
+    pub fn next(&mut self, schema: &Schema) -> Result<Option<Record>> {
+        let Some(payload) = self.payload() else { return Ok(None) };
+        let record = Record::decode(payload, schema)?;
+        self.at += FRAME_HEAD + payload.len();
+        Ok(Some(record))
+    }
+
+    fn payload(&self) -> Option<&'a [u8]> {
+        let mut c = Cursor::new(self.bytes.get(self.at..)?, "the log");
+        let (length, reserved, sum) = (c.u32().ok()? as usize, c.u32().ok()?, c.u64().ok()?);
+        let payload = c.take(length).ok()?;
+        let whole = length > 0 && reserved == 0 && frame_checksum(self.number, self.at as u64, payload) == sum;
+        whole.then_some(payload)
+    }
+}
