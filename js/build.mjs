@@ -1,6 +1,6 @@
 /**
- * Builds pkg/, the npm package: types by tsc, JavaScript by esbuild, the modules from build/wasm/ and
- * build/wasm-foreign/, where `npm run build:wasm` leaves them.
+ * Builds pkg/, the npm package: types by tsc, JavaScript by esbuild, the modules from build/wasm/,
+ * build/wasm-foreign/ and build/wasm-collection/, where `npm run build:wasm` leaves them.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -16,11 +16,13 @@ const root = path.dirname(js);
 const pkg = path.join(root, "pkg");
 const wasmFolder = path.join(root, "build", "wasm");
 const foreignFolder = path.join(root, "build", "wasm-foreign");
+const collectionFolder = path.join(root, "build", "wasm-collection");
 /** Modules by their name in the package. */
 const modules = {
   "elanus.wasm": path.join(wasmFolder, "elanus_bg.wasm"),
   "elanus-relaxed.wasm": path.join(wasmFolder, "elanus_relaxed.wasm"),
   "elanus-foreign.wasm": path.join(foreignFolder, "elanus_bg.wasm"),
+  "elanus-collection.wasm": path.join(collectionFolder, "elanus_bg.wasm"),
 };
 const types = path.join(root, "build", "types");
 
@@ -36,6 +38,7 @@ mkdirSync(pkg);
 const glue = path.join(root, "build", "glue");
 await writeGlue(wasmFolder, glue, "glue", ["Builder", "IndexHandle", "IterationHandle", "Loader"]);
 await writeGlue(foreignFolder, glue, "foreign-glue", ["ForeignHandle", "Loader"]);
+await writeGlue(collectionFolder, glue, "collection-glue", ["CatalogHandle", "CollectionHandle"]);
 
 const shared = {
   absWorkingDir: js,
@@ -53,15 +56,17 @@ await build({
   // Both entries throw the same ElanusError, so they share its class.
   splitting: true,
   chunkNames: "shared-[hash]",
-  external: ["./worker-inline.js"],
+  external: ["./worker-inline.js", "./database-worker-inline.js"],
 });
-const worker = { ...shared, entryPoints: [path.join(js, "src", "worker.ts")] };
-await build({ ...worker, outfile: path.join(pkg, "worker.js") });
-const inline = await build({ ...worker, minify: true, write: false });
-writeFileSync(
-  path.join(pkg, "worker-inline.js"),
-  `/** worker.js as text, for pages that can't load the file. */\nexport const source = ${JSON.stringify(inline.outputFiles[0].text)};\n`,
-);
+for (const [name, file] of Object.entries({ worker: "worker.ts", "database-worker": "db/worker.ts" })) {
+  const worker = { ...shared, entryPoints: [path.join(js, "src", file)] };
+  await build({ ...worker, outfile: path.join(pkg, `${name}.js`) });
+  const inline = await build({ ...worker, minify: true, write: false });
+  writeFileSync(
+    path.join(pkg, `${name}-inline.js`),
+    `/** ${name}.js as text, for pages that can't load the file. */\nexport const source = ${JSON.stringify(inline.outputFiles[0].text)};\n`,
+  );
+}
 
 rmSync(types, { recursive: true, force: true });
 const tsc = path.join(path.dirname(createRequire(import.meta.url).resolve("typescript/package.json")), "bin", "tsc");
@@ -112,6 +117,7 @@ function manifest() {
       ".": entry("index", "index"),
       "./embed": entry("embed", "embed/index"),
       "./worker": "./worker.js",
+      "./database-worker": "./database-worker.js",
       ...Object.fromEntries(Object.keys(modules).map((name) => [`./${name}`, `./${name}`])),
       "./package.json": "./package.json",
     },

@@ -1,4 +1,4 @@
-/** What went wrong, as a stable name. The ones up to `OUT_OF_MEMORY` come from the core and are the same in every language. */
+/** What went wrong, as a stable name. The ones up to `OUT_OF_MEMORY`, and `COLLECTION_…`, come from the core and are the same in every language. */
 export type ErrorCode =
   /** An option is unknown, out of its range, or contradicts another one. */
   | 'INVALID_ARGUMENT'
@@ -22,7 +22,17 @@ export type ErrorCode =
   | 'MODEL_MISMATCH'
   /** Memory ran out; nothing was changed. */
   | 'OUT_OF_MEMORY'
-  /** The index was closed. */
+  /** A database has no collection or alias of that name. */
+  | 'COLLECTION_NOT_FOUND'
+  /** A database has a collection or an alias of that name already. */
+  | 'COLLECTION_EXISTS'
+  /** The browser gives the page no more room on the disk; nothing was changed. */
+  | 'QUOTA_EXCEEDED'
+  /** This host or page has no files of its own to keep a database in. */
+  | 'STORAGE_UNAVAILABLE'
+  /** The database is open elsewhere, in another tab perhaps. */
+  | 'IN_USE'
+  /** The index or the database was closed. */
   | 'CLOSED'
   /** A download failed: network, CORS or HTTP status. `details` has `url` and, if there was an answer, `status`. */
   | 'FETCH_FAILED'

@@ -7,7 +7,7 @@ import { Index } from './search-index.js';
 import { LocalEngine } from './local-engine.js';
 import { checkModelShape, checkSignal, describe, flag, knownOnly } from './options.js';
 import { RemoteEngine } from './remote-engine.js';
-import { spawn } from './spawn.js';
+import { INDEX_WORKER, spawn } from './spawn.js';
 import { compiledModule, type WasmSource } from './wasm.js';
 
 /** Options of {@link open}. */
@@ -138,7 +138,7 @@ export async function startEngine(
   }
   if (wanted !== 'main' && possible) {
     try {
-      return { engine: await RemoteEngine.create(await spawn(workerUrl), module), thread: 'worker' };
+      return { engine: await RemoteEngine.create(await spawn(workerUrl, INDEX_WORKER), module), thread: 'worker' };
     } catch (error) {
       if (wanted === 'worker' || !(error instanceof ElanusError) || error.code !== 'WORKER_FAILED') throw error;
       console.warn(`elanus searches on the calling thread: ${error.message}`);

@@ -19,17 +19,18 @@ export const WASM_FEATURES = [
   "--enable-sign-ext",
 ];
 
-/** The module for `.elanus` files, also with relaxed SIMD, and the one for files of other libraries, which few pages need. */
+/** The module for `.elanus` files, also with relaxed SIMD, and those for files of other libraries and for collections. */
 const WASM_BUILDS = [
   { folder: "wasm", features: [], relax: true },
   { folder: "wasm-foreign", features: ["--features", "web-foreign"], relax: false },
+  { folder: "wasm-collection", features: ["--features", "web-collection"], relax: false },
 ];
 
-/** build/wasm, build/wasm-foreign: the crate as WebAssembly modules with their JavaScript glue. */
+/** build/wasm, build/wasm-foreign, build/wasm-collection: the crate as WebAssembly modules with their JavaScript glue. */
 export const wasm = stamped({
   id: "wasm",
   title: "WebAssembly modules (wasm-pack, wasm-opt)",
-  estimate: 140,
+  estimate: 190,
   needs: ["dependencies", "wasm-std", "wasm-pack", "wasm-bindgen"],
 
   async inputs(site) {

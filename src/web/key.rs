@@ -11,9 +11,16 @@ const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 /// A number, a BigInt or a string.
 pub(super) fn from_key(key: Key) -> JsValue {
     match key {
-        Key::Int64(n) if n.unsigned_abs() > MAX_SAFE_INTEGER as u64 => js_sys::BigInt::from(n).into(),
-        Key::Int64(n) => JsValue::from_f64(n as f64),
+        Key::Int64(n) => from_number(n),
         Key::VarChar(text) => JsValue::from_str(&text),
+    }
+}
+
+/// A number, or a BigInt where a number would lose digits.
+pub(super) fn from_number(n: i64) -> JsValue {
+    match n.unsigned_abs() > MAX_SAFE_INTEGER as u64 {
+        true => js_sys::BigInt::from(n).into(),
+        false => JsValue::from_f64(n as f64),
     }
 }
 

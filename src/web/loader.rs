@@ -2,14 +2,16 @@
 
 #[cfg(feature = "web-foreign")]
 use super::ForeignHandle;
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 use super::IndexHandle;
-use super::{thrown, told};
-#[cfg(not(feature = "web-foreign"))]
+use super::thrown;
+#[cfg(not(feature = "web-collection"))]
+use super::told;
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 use crate::foreign::{self, Hints};
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 use crate::format::{Layout, MAGIC};
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 use crate::segment::Sealed;
 #[cfg(not(feature = "web-foreign"))]
 use crate::words::Blob;
@@ -24,7 +26,7 @@ use web_sys::{FileSystemReadWriteOptions, FileSystemSyncAccessHandle};
 ///
 /// # Errors
 /// Those of [`Layout::read`].
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 #[wasm_bindgen]
 pub fn inspect(prefix: &[u8], exact: Option<f64>) -> std::result::Result<f64, JsValue> {
     let stated = prefix.get(16..24).and_then(|bytes| bytes.try_into().ok()).map(u64::from_le_bytes);
@@ -38,7 +40,7 @@ pub fn inspect(prefix: &[u8], exact: Option<f64>) -> std::result::Result<f64, Js
 /// # Errors
 /// `INVALID_ARGUMENT` if `told` isn't `{ format, dimension, metric }`, or says something of an
 /// `.elanus` file.
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 #[wasm_bindgen]
 pub fn is_foreign(prefix: &[u8], exact: Option<f64>, told: JsValue) -> std::result::Result<bool, JsValue> {
     let hints = told::hints(told).map_err(thrown)?;
@@ -130,12 +132,20 @@ impl Loader {
     ///
     /// # Errors
     /// Those of [`Sealed::open`] and [`Sealed::verify`].
-    #[cfg(not(feature = "web-foreign"))]
+    #[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
     pub fn open(self, verify: bool) -> std::result::Result<IndexHandle, JsValue> {
         let sealed = Sealed::open(Blob::from(self.buffer)).map_err(thrown)?;
         if verify {
             sealed.verify().map_err(thrown)?;
         }
         Ok(IndexHandle::new(sealed))
+    }
+}
+
+#[cfg(feature = "web-collection")]
+impl Loader {
+    /// The bytes that were written.
+    pub(super) fn into_blob(self) -> Blob {
+        Blob::from(self.buffer)
     }
 }

@@ -3,27 +3,38 @@
 //! views on this module's memory, options and descriptions as plain objects, failures as
 //! `{ code, message }`.
 //!
-//! The crate is built for the browser twice, so that nobody downloads readers that they don't use:
-//! without features for `.elanus` files, and with `web-foreign` for files of other libraries.
+//! The crate is built for the browser three times, so that nobody downloads what they don't use:
+//! without features for `.elanus` files, with `web-foreign` for files of other libraries, and with
+//! `web-collection` for collections.
 
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(all(feature = "web-foreign", feature = "web-collection"))]
+compile_error!("a module is for files of other libraries or for collections: take one of the two features");
+
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 mod builder;
+#[cfg(feature = "web-collection")]
+mod collection;
 #[cfg(feature = "web-foreign")]
 mod foreign;
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 mod handle;
 mod key;
 mod loader;
+#[cfg(feature = "web-collection")]
+mod schema;
+#[cfg(not(feature = "web-collection"))]
 mod told;
 
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 pub use builder::{Builder, choose};
+#[cfg(feature = "web-collection")]
+pub use collection::{CatalogHandle, CollectionHandle, Opening, head_of_log};
 #[cfg(feature = "web-foreign")]
 pub use foreign::ForeignHandle;
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 pub use handle::{IndexHandle, IterationHandle};
 pub use loader::Loader;
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
 pub use loader::{inspect, is_foreign};
 
 use crate::words::Error;

@@ -9,11 +9,20 @@ const CANDIDATES = [process.env.ELANUS_CHROMIUM, process.env.CHROME_PATH, "/usr/
 
 /** A Chromium that is closed when the test ends. */
 export async function launch(t, { flags = [] } = {}) {
-  const executablePath = CANDIDATES.find((file) => file && existsSync(file));
-  if (!executablePath) throw new Error("no Chromium was found; install it, or set CHROME_PATH");
-  const browser = await chromium.launch({ executablePath, args: [...FLAGS, ...flags] });
+  const browser = await chromium.launch({ executablePath: installed(), args: [...FLAGS, ...flags] });
   t.after(() => browser.close());
   return browser;
+}
+
+/** A Chromium that keeps what its pages store, in a folder. */
+export function launchKept(folder) {
+  return chromium.launchPersistentContext(folder, { executablePath: installed(), args: FLAGS });
+}
+
+function installed() {
+  const executablePath = CANDIDATES.find((file) => file && existsSync(file));
+  if (!executablePath) throw new Error("no Chromium was found; install it, or set CHROME_PATH");
+  return executablePath;
 }
 
 /**

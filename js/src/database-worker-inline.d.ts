@@ -1,0 +1,2 @@
+/** The text of database-worker.js, written by the build. */
+export const source: string;

@@ -1,0 +1,215 @@
+import type { CatalogHandle } from '../../../build/glue/collection-glue.js';
+import { createGlue } from '../../../build/glue/collection-glue.js';
+import type { Key } from '../engine.js';
+import { ElanusError, isThrownByCore } from '../errors.js';
+import { asOutOfMemory } from '../instance.js';
+import { holdForLife } from '../lifeline.js';
+import { type Folder, NoFolder, originFolder } from './files.js';
+import { Kept, type Module } from './kept.js';
+import type { Batch, DatabaseMethod, DatabaseMethods, Found, Opened, Output, PlainSchema, SearchAsked, Stats } from './protocol.js';
+import { Slots } from './slots.js';
+
+type Answers = { [M in DatabaseMethod]: (...args: Parameters<DatabaseMethods[M]>) => ReturnType<DatabaseMethods[M]> | Promise<ReturnType<DatabaseMethods[M]>> };
+
+/** The name that stands for a database that keeps nothing. */
+export const MEMORY = 'memory:';
+
+const folderName = (number: number): string => `collection-${number}`;
+
+/** A database: its catalog and the collections that are open. One at a time has its files, through a lock of its name. */
+export class Keeper implements Answers {
+  #module!: WebAssembly.Module;
+  #folder!: Folder;
+  #slots!: Slots;
+  #catalog!: CatalogHandle;
+  readonly #kept = new Map<number, Promise<Kept>>();
+  /** Changes of the catalog, one after the other. */
+  #changes: Promise<unknown> = Promise.resolve();
+  #release: () => void = () => undefined;
+
+  async open(module: WebAssembly.Module, name: string, wait: boolean, lifeline: string): Promise<boolean> {
+    this.#module = module;
+    const watched = lifeline !== '' && (await holdForLife(lifeline));
+    if (name === MEMORY) {
+      this.#folder = new NoFolder();
+    } else {
+      await this.#lock(name, wait);
+      this.#folder = await originFolder('elanus', name);
+    }
+    try {
+      this.#slots = await Slots.open(this.#folder, 'catalog');
+      const { bindings } = await this.#instance();
+      this.#catalog = new bindings.CatalogHandle(...this.#slots.read());
+      this.#slots.counts(this.#catalog.slot());
+      await this.#sweep();
+    } catch (error) {
+      this.#release();
+      throw error;
+    }
+    return watched;
+  }
+
+  /** Takes the lock of a database's name, which is let go when this worker ends, however it ends. */
+  #lock(name: string, wait: boolean): Promise<void> {
+    const locks = (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
+    if (!locks) {
+      throw new ElanusError('STORAGE_UNAVAILABLE', 'this host has no Web Locks, without which two tabs could write at once; use a secure address');
+    }
+    return new Promise((resolve, reject) => {
+      const held = (lock: Lock | null): Promise<void> | undefined => {
+        if (!lock) {
+          reject(
+            new ElanusError('IN_USE', `the database ${name} is open elsewhere, in another tab perhaps; close it there, or connect with wait: true`),
+          );
+          return undefined;
+        }
+        resolve();
+        return new Promise((release) => (this.#release = release));
+      };
+      locks.request(`elanus-database-${name}`, { ifAvailable: !wait }, held).catch(reject);
+    });
+  }
+
+  async #instance(): Promise<Module> {
+    const { bindings, imports, start } = createGlue();
+    try {
+      const instance = await WebAssembly.instantiate(this.#module, imports);
+      start(instance.exports);
+      return { bindings, memory: instance.exports['memory'] as WebAssembly.Memory };
+    } catch (cause) {
+      throw asOutOfMemory(cause) ?? cause;
+    }
+  }
+
+  /** Removes folders of collections that an interrupted creation or removal has left. */
+  async #sweep(): Promise<void> {
+    const there = new Set(Array.from(this.#catalog.numbers(), folderName));
+    for (const name of await this.#folder.names()) {
+      if (name.startsWith('collection-') && !there.has(name)) await this.#folder.remove(name);
+    }
+  }
+
+  /** Changes a copy of the catalog, makes it durable, and only then lets it count. */
+  #change<T>(act: (catalog: CatalogHandle) => T | Promise<T>): Promise<T> {
+    const change = this.#changes.then(async () => {
+      const copy = this.#catalog.copy();
+      const result = await act(copy);
+      this.#slots.write(copy.bytes());
+      this.#catalog = copy;
+      return result;
+    });
+    this.#changes = change.catch(() => undefined);
+    return change;
+  }
+
+  create(name: string, schema: PlainSchema): Promise<Opened> {
+    return this.#change(async (catalog) => {
+      const number = catalog.create(name);
+      const kept = await Kept.create(await this.#instance(), await this.#folder.folder(folderName(number)), schema);
+      this.#kept.set(number, Promise.resolve(kept));
+      return { number, name, schema: kept.schema };
+    });
+  }
+
+  async collection(name: string): Promise<Opened> {
+    const number = this.#catalog.number(name);
+    const { schema } = await this.#open(number);
+    return { number, name: this.#catalog.name(name), schema };
+  }
+
+  /** The collection of a number, opened when it is first asked for. */
+  #open(number: number): Promise<Kept> {
+    const open = this.#kept.get(number);
+    if (open) return open;
+    if (!this.#catalog.numbers().includes(number)) {
+      throw new ElanusError('COLLECTION_NOT_FOUND', 'the collection was dropped; create it anew');
+    }
+    const opening = (async () => Kept.open(await this.#instance(), await this.#folder.folder(folderName(number))))();
+    this.#kept.set(number, opening);
+    // A failure isn't kept: the next call tries again.
+    opening.catch(() => this.#kept.delete(number));
+    return opening;
+  }
+
+  names(): string[] {
+    return this.#catalog.names();
+  }
+
+  aliases(): [string, string][] {
+    const flat = this.#catalog.aliases();
+    return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!]);
+  }
+
+  nameOf(name: string): string | undefined {
+    try {
+      return this.#catalog.name(name);
+    } catch (error) {
+      if (isThrownByCore(error) && error.code === 'COLLECTION_NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
+  rename(from: string, to: string): Promise<void> {
+    return this.#change((catalog) => catalog.rename(from, to));
+  }
+
+  async drop(name: string): Promise<void> {
+    const number = await this.#change((catalog) => catalog.drop_collection(name));
+    const kept = this.#kept.get(number);
+    this.#kept.delete(number);
+    await (await kept?.catch(() => undefined))?.close();
+    await this.#folder.remove(folderName(number));
+  }
+
+  createAlias(alias: string, name: string): Promise<void> {
+    return this.#change((catalog) => catalog.create_alias(alias, name));
+  }
+
+  alterAlias(alias: string, name: string): Promise<void> {
+    return this.#change((catalog) => catalog.alter_alias(alias, name));
+  }
+
+  dropAlias(alias: string): Promise<void> {
+    return this.#change((catalog) => catalog.drop_alias(alias));
+  }
+
+  async put(number: number, batch: Batch, replace: boolean): Promise<Key[]> {
+    return (await this.#open(number)).put(batch, replace);
+  }
+
+  async remove(number: number, keys: readonly Key[] | undefined, filter: string | undefined): Promise<Key[]> {
+    const kept = await this.#open(number);
+    return keys ? kept.remove(keys) : kept.removeWhere(filter ?? '');
+  }
+
+  async search(number: number, vector: Float32Array, asked: SearchAsked): Promise<Found> {
+    return (await this.#open(number)).search(vector, asked);
+  }
+
+  async query(number: number, filter: string | undefined, limit: number | undefined, offset: number, output: Output): Promise<Found> {
+    return (await this.#open(number)).query(filter, limit, offset, output);
+  }
+
+  async get(number: number, keys: readonly Key[], output: Output): Promise<Found> {
+    return (await this.#open(number)).get(keys, output);
+  }
+
+  async count(number: number, filter: string | undefined): Promise<number> {
+    return (await this.#open(number)).count(filter);
+  }
+
+  async compact(number: number): Promise<void> {
+    await (await this.#open(number)).compact();
+  }
+
+  async stats(number: number): Promise<Stats> {
+    return (await this.#open(number)).stats();
+  }
+
+  async close(): Promise<void> {
+    await this.#changes;
+    for (const kept of this.#kept.values()) await (await kept.catch(() => undefined))?.close();
+    this.#slots.close();
+    this.#release();
+  }
+}
