@@ -13,6 +13,7 @@
 //! | [`filter`] | an expression over typed columns → the rows for which it is true |
 //! | [`foreign`] | index files of other libraries, read as they are |
 //! | [`segment`] | a sealed segment: an index with its keys, columns and stored fields |
+//! | [`convert`] | one library's file out of another's |
 //! | [`tune`] | which index type suits a set of vectors |
 //! | [`collection`] | entities that come and go: logs, segments, manifests |
 //! | [`release`] | how good a release is, and whether that is good enough |
@@ -21,6 +22,7 @@
 //! `ARCHITECTURE.md` walks through them and says what each one costs.
 
 pub mod collection;
+pub mod convert;
 pub mod distance;
 pub mod filter;
 pub mod foreign;

@@ -15,6 +15,7 @@ const LAYERS: &[&[&str]] = &[
     &["filter"],
     &["foreign"],
     &["segment"],
+    &["convert"],
     &["tune"],
     &["collection"],
     &["release"],

@@ -4,16 +4,16 @@ use crate::failure::{Failure, Result};
 use crate::metadata::{self, Metadata, Wishes};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::recipe::{Decision, Recipe, Wanted, parse_index_type};
 use crate::replace::replace;
 use crate::vectors::{Bits, Shape, Vectors};
 use crate::{card, sparse, vectors};
 use elanus::filter::FieldType;
+use elanus::index::normalise_rows;
 use elanus::index::sparse::{Bm25Params, SparseBuilder, TextBuilder};
-use elanus::index::{BuildParams, normalise_rows};
 use elanus::segment::{Input, PrimaryKeys, build};
 use elanus::text::Analyzer;
-use elanus::tune::{self, Wish};
-use elanus::words::{Error, IndexType, Metric, Precision};
+use elanus::words::{Error, IndexType, Metric};
 use indicatif::{HumanBytes, HumanCount};
 use serde_json::json;
 use std::fmt::Write as _;
@@ -115,45 +115,8 @@ pub struct Args {
     #[arg(long, default_value = "SCAN_RABITQ", value_parser = parse_index_type)]
     index_type: Wanted,
 
-    /// AUTOINDEX: how many bytes of the file a vector may take, without its keys and fields.
-    #[arg(long)]
-    max_bytes_per_vector: Option<usize>,
-
-    /// What rows are stored as for exact distances: int8, f32, both (int8,f32) or none. Default: f32
-    /// for FLAT and IVF_FLAT, else int8.
-    #[arg(long, value_parser = parse_precisions)]
-    rerank: Option<Precisions>,
-
-    /// HNSW: how many candidates an insertion keeps. More make a better graph and a longer build.
-    #[arg(long, default_value_t = 200)]
-    ef_construction: usize,
-
-    /// How many of the vectors the recall of searches is measured with, so that a search can ask for a
-    /// recall; 0 measures nothing. Each is compared with all others: with 200, a build of 100,000
-    /// vectors takes a few seconds longer.
-    #[arg(long, default_value_t = 200)]
-    calibrate: usize,
-    /// IVF: how many lists the vectors are parted into. Default: 1.5 times the root of their number.
-    #[arg(long)]
-    nlist: Option<usize>,
-
-    /// SCAN_RABITQ, IVF_RABITQ: bits a dimension of the codes, 1 to 8. With 5 or more a file can do without rows
-    /// (--rerank none).
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
-    bits: u32,
-
-    /// IVF_PQ: parts that a vector's code has, 1 to its dimension; they needn't divide it. Default: so many
-    /// that a code takes a bit a dimension.
-    #[arg(long)]
-    m: Option<usize>,
-
-    /// IVF_PQ: bits of a part, 4 or 8. Default: 8. Of 8 a search scans 4, and reads the others of the best.
-    #[arg(long)]
-    nbits: Option<u32>,
-
-    /// Seed of every random choice.
-    #[arg(long, default_value_t = 42)]
-    seed: u64,
+    #[command(flatten)]
+    recipe: Recipe,
 
     /// A JSON object stored with the index: its "model" says what made the vectors.
     #[arg(long)]
@@ -162,20 +125,6 @@ pub struct Args {
     /// The index's name, for its card.
     #[arg(long)]
     name: Option<String>,
-}
-
-/// What `--index-type` asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Wanted {
-    Auto,
-    Type(IndexType),
-}
-
-fn parse_index_type(text: &str) -> std::result::Result<Wanted, Error> {
-    if text.eq_ignore_ascii_case("AUTOINDEX") {
-        return Ok(Wanted::Auto);
-    }
-    IndexType::parse(text).map(Wanted::Type).map_err(|e| Error::argument(format!("{}, or AUTOINDEX", e.message)))
 }
 
 impl Args {
@@ -197,49 +146,6 @@ fn split(args: &Args, vectors: Option<Vectors>) -> Result<(Option<Vectors>, Opti
     }
 }
 
-/// The index type, the rows, and why, if they were chosen here.
-fn decide(args: &Args, vectors: &Vectors) -> Result<(IndexType, Vec<Precision>, Option<String>)> {
-    match args.index_type {
-        Wanted::Auto if args.rerank.is_some() => {
-            Err(Failure::usage("AUTOINDEX chooses the rows, too; leave out --rerank, or name an index type"))
-        }
-        Wanted::Auto => {
-            let choice = tune::choose(&Wish {
-                count: vectors.rows(),
-                dimension: vectors.dimension,
-                metric: args.metric(),
-                max_bytes: args.max_bytes_per_vector,
-            })?;
-            Ok((choice.index_type, choice.precisions, Some(choice.reason)))
-        }
-        Wanted::Type(_) if args.max_bytes_per_vector.is_some() => {
-            Err(Failure::usage("--max-bytes-per-vector is for --index-type AUTOINDEX; leave it out, or name that"))
-        }
-        Wanted::Type(index_type) => {
-            let precisions = match (&args.rerank, index_type) {
-                (Some(Precisions(list)), _) => list.clone(),
-                (None, IndexType::Flat) => vec![Precision::F32],
-                (None, _) => vec![index_type.needed_precision().unwrap_or(Precision::Int8)],
-            };
-            Ok((index_type, precisions, None))
-        }
-    }
-}
-
-#[derive(Debug, Clone)]
-struct Precisions(Vec<Precision>);
-
-fn parse_precisions(text: &str) -> std::result::Result<Precisions, Error> {
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(Precisions(Vec::new()));
-    }
-    let mut list =
-        text.split(',').map(|name| Precision::parse(name.trim())).collect::<std::result::Result<Vec<_>, _>>()?;
-    list.sort_by_key(|p| *p == Precision::F32);
-    list.dedup();
-    Ok(Precisions(list))
-}
-
 fn parse_field(text: &str) -> std::result::Result<Option<(String, FieldType)>, Error> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
@@ -257,15 +163,11 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let vectors = args.vectors.as_ref().map(|path| vectors::read(path, shape, progress)).transpose()?;
     let (mut vectors, bits) = split(args, vectors)?;
     let sparse = args.sparse.as_ref().map(|path| sparse::read(path, progress)).transpose()?;
-    let (index_type, precisions, reason) = match (&vectors, &bits, args.index_type) {
-        (Some(vectors), ..) => decide(args, vectors)?,
-        (_, Some(_), Wanted::Type(index_type)) => {
-            if args.rerank.is_some() {
-                return Err(Failure::usage(format!("--rerank is for vectors of floats; {index_type} has none")));
-            }
-            (index_type, Vec::new(), None)
-        }
-        _ => (IndexType::SparseInvertedIndex, Vec::new(), None),
+    let recipe = &args.recipe;
+    let Decision { index_type, precisions, reason } = match (&vectors, &bits, args.index_type) {
+        (Some(vectors), ..) => recipe.decide(args.index_type, vectors.rows(), vectors.dimension, args.metric())?,
+        (_, Some(_), Wanted::Type(index_type)) => recipe.decide_for_bits(index_type)?,
+        _ => Decision { index_type: IndexType::SparseInvertedIndex, precisions: Vec::new(), reason: None },
     };
     if let Some(vectors) = vectors.as_mut().filter(|_| args.metric() == Metric::Cosine) {
         // In place: the build borrows rows that are normalised already, so they are held once.
@@ -312,19 +214,10 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         "metric": metric.name(),
         "index_type": index_type.name(),
         "rerank": &rerank,
-        "seed": args.seed,
+        "seed": recipe.seed,
     });
-    if matches!(index_type, IndexType::Hnsw | IndexType::HnswSq8) {
-        build_card["ef_construction"] = args.ef_construction.into();
-    }
     if let Some(reason) = &reason {
         build_card["autoindex"] = reason.as_str().into();
-    }
-    if let Some(nlist) = args.nlist {
-        if !index_type.has_lists() {
-            return Err(Failure::usage(format!("--nlist is for indexes of lists; {index_type} has none")));
-        }
-        build_card["nlist"] = nlist.into();
     }
     if let Some(field) = &args.text_field {
         build_card["text"] = json!({
@@ -336,19 +229,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             "bm25_b": args.bm25_b,
         });
     }
-    if args.bits > 1 {
-        if !index_type.has_bits() {
-            return Err(Failure::usage(format!("--bits is for RaBitQ codes; {index_type} has none")));
-        }
-        build_card["bits"] = args.bits.into();
-    }
-    for (name, value) in [("m", args.m), ("nbits", args.nbits.map(|bits| bits as usize))] {
-        let Some(value) = value else { continue };
-        if index_type != IndexType::IvfPq {
-            return Err(Failure::usage(format!("--{name} is for IVF_PQ; {index_type} has no parts")));
-        }
-        build_card[name] = value.into();
-    }
+    recipe.note(index_type, &mut build_card)?;
     let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
 
     let bar = progress.count("building the index", rows as u64);
@@ -359,17 +240,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             index_type,
             sparse,
             text: metadata.text,
-            params: BuildParams {
-                metric,
-                precisions,
-                ef_construction: args.ef_construction,
-                calibration_queries: args.calibrate,
-                nlist: args.nlist,
-                bits: args.bits,
-                m: args.m,
-                nbits: args.nbits.unwrap_or(8),
-                seed: args.seed,
-            },
+            params: recipe.params(metric, precisions),
             keys: metadata.keys,
             columns: metadata.columns,
             fields: metadata.fields,
@@ -433,7 +304,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
                 "index_type": index_type.name(),
                 "autoindex": reason,
                 "rerank": rerank,
-                "seed": args.seed,
+                "seed": recipe.seed,
                 "fields": metadata.schema.iter().map(metadata::Field::to_json).collect::<Vec<_>>(),
                 "seconds": seconds,
             })
@@ -457,14 +328,6 @@ fn refuse_own_input(args: &Args) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn precisions_are_a_set() {
-        let parse = |text| parse_precisions(text).map(|p| p.0);
-        assert_eq!(parse("none"), Ok(vec![]));
-        assert_eq!(parse("f32,int8,F32"), Ok(vec![Precision::Int8, Precision::F32]));
-        assert!(parse("int4").unwrap_err().message.contains("int8, f32"));
-    }
 
     #[test]
     fn fields_have_a_name_and_a_type() {

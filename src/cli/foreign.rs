@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 /// So much of a file shows what it is.
-const START: u64 = 64;
+const START: u64 = 128;
 
 /// What a file of another library doesn't say of itself.
 #[derive(Debug, clap::Args)]
@@ -33,6 +33,10 @@ pub struct Told {
 }
 
 impl Told {
+    pub fn dimension(&self) -> Option<usize> {
+        self.dimension
+    }
+
     fn hints(&self) -> Hints {
         Hints { format: self.format, dimension: self.dimension, metric: self.metric }
     }
@@ -40,11 +44,7 @@ impl Told {
 
 /// Opens the file if it is another library's; `None` if it is an `.elanus` file.
 pub fn open(path: &Path, told: &Told, progress: Progress) -> Result<Option<Foreign>> {
-    let io = |e: std::io::Error| Failure::io("read", path, &e);
-    let mut start = Vec::new();
-    let file = File::open(path).map_err(io)?;
-    let length = file.metadata().map_err(io)?.len();
-    file.take(START).read_to_end(&mut start).map_err(io)?;
+    let (start, length) = start(path)?;
     let hints = told.hints();
     if MAGIC.starts_with(&start[..start.len().min(MAGIC.len())]) {
         return match hints == Hints::default() {
@@ -66,6 +66,23 @@ pub fn open(path: &Path, told: &Told, progress: Progress) -> Result<Option<Forei
         && data.is_file();
     let bytes = load::read_all(if beside { &parts } else { &parts[..1] }, progress)?;
     Foreign::open(bytes, &hints).map(Some).map_err(named)
+}
+
+/// Whether a file, whose name may be one of vectors, starts as an index does.
+pub fn is_index(path: &Path, told: &Told) -> Result<bool> {
+    let (start, length) = start(path)?;
+    Ok(MAGIC.starts_with(&start[..start.len().min(MAGIC.len())])
+        || foreign::may_be(&start, Some(length), &told.hints()))
+}
+
+/// The first bytes of a file, and how many it has.
+fn start(path: &Path) -> Result<(Vec<u8>, u64)> {
+    let io = |e: std::io::Error| Failure::io("read", path, &e);
+    let mut start = Vec::new();
+    let file = File::open(path).map_err(io)?;
+    let length = file.metadata().map_err(io)?.len();
+    file.take(START).read_to_end(&mut start).map_err(io)?;
+    Ok((start, length))
 }
 
 /// Answers the queries of `source`, a line a hit or a line a query.

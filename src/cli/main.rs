@@ -4,6 +4,7 @@
 mod bench;
 mod build;
 mod card;
+mod convert;
 mod evaluate;
 mod failure;
 mod foreign;
@@ -13,6 +14,7 @@ mod metadata;
 mod output;
 mod progress;
 mod queries;
+mod recipe;
 mod registry;
 mod replace;
 mod rows;
@@ -58,6 +60,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Build(build::Args),
+    Convert(convert::Args),
     Info(info::Args),
     Verify(verify::Args),
     Search(search::Args),
@@ -72,6 +75,7 @@ fn main() -> ExitCode {
     let mut output = Output::new(cli.json);
     let result = match &cli.command {
         Command::Build(args) => build::run(args, progress, &mut output),
+        Command::Convert(args) => convert::run(args, progress, &mut output),
         Command::Info(args) => info::run(args, progress, &mut output),
         Command::Verify(args) => verify::run(args, progress, &mut output),
         Command::Search(args) => search::run(args, progress, &mut output),

@@ -19,8 +19,9 @@
 mod layout;
 mod tree;
 
-use super::library::Library;
+use super::library::{Library, not_kept};
 use super::{Hints, Measure, Query, SearchParams, Space};
+use crate::index::Structure;
 use crate::words::{AlignedBuffer, Bitmap, Blob, Error, Hit, Result, TopK};
 use layout::{Layout, Probe};
 use std::collections::BinaryHeap;
@@ -127,6 +128,15 @@ impl Library for Annoy {
             _ => out.copy_from_slice(node.floats()),
         }
         node.below() == 1
+    }
+
+    fn alive(&self) -> Option<Bitmap> {
+        let alive = Bitmap::from_fn(self.count, |row| self.layout.node(&self.file, row as u32).below() == 1);
+        (alive.count() < self.count).then_some(alive)
+    }
+
+    fn structure(&self) -> Result<Structure> {
+        Err(not_kept("it is a forest of trees"))
     }
 
     fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>> {

@@ -18,11 +18,12 @@
 //! Neither the space nor the kind of numbers is stored: the space is a hint, numbers are floats as
 //! in all of hnswlib's Python spaces. Everything lies at multiples of 4, so nothing is copied.
 
-use super::library::{Library, checked_ef};
+use super::library::{Library, checked_ef, not_kept};
 use super::reader::i64_at;
 use super::records::{Records, Shape};
 use super::{Hints, Measure, Query, SearchParams, Space};
 use crate::distance;
+use crate::index::Structure;
 use crate::index::hnsw::{Goal, WalkScratch};
 use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Cursor, Error, Hit, Result};
 use std::borrow::Cow;
@@ -174,6 +175,20 @@ impl Library for Hnswlib {
     fn vector(&self, row: u32, out: &mut [f32]) -> bool {
         out.copy_from_slice(self.records.vector(&self.file, row, self.dimension));
         true
+    }
+
+    fn alive(&self) -> Option<Bitmap> {
+        self.alive.clone()
+    }
+
+    fn structure(&self) -> Result<Structure> {
+        match &self.alive {
+            None => self.records.layers(&self.file).map(Structure::Graph),
+            Some(alive) => Err(not_kept(format!(
+                "its graph leads through {} rows that are marked as deleted",
+                self.count() - alive.count()
+            ))),
+        }
     }
 
     fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>> {

@@ -1,7 +1,8 @@
 //! What the readers have in common.
 
 use super::{Measure, Query, SearchParams};
-use crate::words::{Bitmap, Error, Hit, Result};
+use crate::index::Structure;
+use crate::words::{Bitmap, Code, Error, Hit, Result};
 
 /// An index of another library, read and checked.
 pub(super) trait Library: std::fmt::Debug + Send + Sync {
@@ -30,6 +31,18 @@ pub(super) trait Library: std::fmt::Debug + Send + Sync {
     /// Writes the vector of a row to `out`; says whether it could.
     fn vector(&self, row: u32, out: &mut [f32]) -> bool;
 
+    /// The rows that a search may find, if it isn't all of them: others are marked as deleted, or were
+    /// never there.
+    fn alive(&self) -> Option<Bitmap> {
+        None
+    }
+
+    /// How the rows are arranged, if an `.elanus` file can keep it so that it answers alike.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FORMAT`, with why it can't.
+    fn structure(&self) -> Result<Structure>;
+
     /// The nearest of the allowed rows as the library finds them, nearest first. `params.limit` is
     /// at least 1 and `allow` speaks of as many rows as there are.
     fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>>;
@@ -45,4 +58,9 @@ pub(super) fn checked_ef(ef: Option<usize>, default: usize) -> Result<usize> {
         Some(ef) => Ok(ef),
         None => Ok(default),
     }
+}
+
+/// Why an `.elanus` file can't keep an arrangement.
+pub(super) fn not_kept(why: impl std::fmt::Display) -> Error {
+    Error::new(Code::UnsupportedFormat, format!("an .elanus file can't answer as this index does: {why}"))
 }

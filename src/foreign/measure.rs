@@ -1,6 +1,7 @@
 //! The distances of other libraries.
 
 use crate::distance;
+use crate::words::Metric;
 
 /// How another library measures nearness. Internal distances are smaller for what is nearer.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,6 +69,17 @@ impl Measure {
             Measure::SorensenDistance => "SORENSEN_DISTANCE",
             Measure::Euclidean => "EUCLIDEAN",
             Measure::Angular => "ANGULAR",
+        }
+    }
+
+    /// The metric of an `.elanus` file that puts rows in the same order, though its distances may be
+    /// other ones: squared, or products without the 1 before them.
+    pub const fn metric(self) -> Option<Metric> {
+        match self {
+            Measure::L2 | Measure::Euclidean => Some(Metric::L2),
+            Measure::Ip | Measure::IpDistance | Measure::NegativeIp => Some(Metric::Ip),
+            Measure::CosineDistance | Measure::Angular => Some(Metric::Cosine),
+            _ => None,
         }
     }
 

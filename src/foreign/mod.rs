@@ -22,6 +22,7 @@ pub use hints::{Hints, Space};
 pub use measure::Measure;
 
 use crate::format::MAGIC;
+use crate::index::Structure;
 use crate::words::{AlignedBuffer, Bitmap, Code, Error, Hit, Result};
 use library::Library;
 
@@ -239,6 +240,20 @@ impl Foreign {
     /// or as near as the index kept it. Says whether the index could.
     pub fn vector(&self, row: u32, out: &mut [f32]) -> bool {
         self.index.vector(row, out)
+    }
+
+    /// The rows that a search may find, if it isn't all of them.
+    pub fn alive(&self) -> Option<Bitmap> {
+        self.index.alive()
+    }
+
+    /// How the rows are arranged, if an `.elanus` file of their vectors and of [`Measure::metric`] can
+    /// keep it so that it answers alike. Rows are numbered as here.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FORMAT`, with why it can't.
+    pub fn structure(&self) -> Result<Structure> {
+        self.index.structure()
     }
 
     /// The nearest of the allowed rows (of all without `allow`), nearest first, with internal

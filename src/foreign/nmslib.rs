@@ -33,6 +33,7 @@ use super::library::{Library, checked_ef};
 use super::records::{Records, Shape};
 use super::{Hints, Measure, Query, SearchParams, Space};
 use crate::distance;
+use crate::index::Structure;
 use crate::index::hnsw::{Goal, WalkScratch};
 use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Cursor, Error, Hit, Result};
 use plain::Plain;
@@ -240,6 +241,14 @@ impl Library for Nmslib {
     fn vector(&self, row: u32, out: &mut [f32]) -> bool {
         out.copy_from_slice(self.row(row));
         true
+    }
+
+    fn structure(&self) -> Result<Structure> {
+        let layers = match &self.graph {
+            Graph::Optimised(records) => records.layers(&self.file),
+            Graph::Plain(plain) => plain.layers(&self.file),
+        };
+        layers.map(Structure::Graph)
     }
 
     fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>> {

@@ -7,7 +7,7 @@
 
 use super::Measure;
 use crate::distance;
-use crate::index::hnsw::{Distances, Goal, Links, WalkScratch, walk};
+use crate::index::hnsw::{Distances, Goal, Layers, Links, WalkScratch, walk};
 use crate::words::bytes::{Number, cast};
 use crate::words::{Cursor, Error, Result};
 
@@ -104,6 +104,13 @@ impl Records {
         let words: &[u32] = self.numbers(file);
         let graph = Graph { records: self, file, words, stride, first: self.shape.links / 4 };
         walk(&graph, self.shape.count, goal, &rows, scratch);
+    }
+
+    /// The links, apart from the file.
+    pub(super) fn layers(&self, file: &[u8]) -> Result<Layers> {
+        let stride = self.shape.record / 4;
+        let graph = Graph { records: self, file, words: self.numbers(file), stride, first: self.shape.links / 4 };
+        Layers::of(&graph, self.shape.count)
     }
 
     fn check(&self, file: &[u8]) -> Result<()> {

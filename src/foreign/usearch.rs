@@ -19,10 +19,11 @@
 
 mod scalar;
 
-use super::library::{Library, checked_ef};
+use super::library::{Library, checked_ef, not_kept};
 use super::reader::i64_at;
 use super::{Hints, Measure, Query, SearchParams, Space};
-use crate::index::hnsw::{Goal, Links, WalkScratch, walk};
+use crate::index::Structure;
+use crate::index::hnsw::{Goal, Layers, Links, WalkScratch, walk};
 use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Cursor, Error, Hit, Result};
 use scalar::{Probe, Scalar};
 use std::sync::{Mutex, PoisonError};
@@ -350,6 +351,20 @@ impl Library for Usearch {
     fn vector(&self, row: u32, out: &mut [f32]) -> bool {
         self.scalar.decode(self.row(row), out);
         true
+    }
+
+    fn alive(&self) -> Option<Bitmap> {
+        self.alive.clone()
+    }
+
+    fn structure(&self) -> Result<Structure> {
+        match (&self.alive, self.scalar) {
+            (None, Scalar::F32) => Layers::of(self, self.matrix.rows).map(Structure::Graph),
+            (Some(alive), _) => {
+                Err(not_kept(format!("its graph leads through {} removed rows", self.count() - alive.count())))
+            }
+            (None, scalar) => Err(not_kept(format!("queries are rounded to {}, as its rows are", scalar.name()))),
+        }
     }
 
     fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>> {

@@ -11,6 +11,7 @@ use super::rows::{self, Rows};
 use super::sections::{Built, Sections, Shape, required};
 use crate::words::bytes::as_bytes;
 use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Metric, Result};
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// An `IVF_FLAT` or `IVF_SQ8` index: the first has rows of 32 bits, the second of 8. Either may have
@@ -46,16 +47,46 @@ impl Ivf {
         let steps = partition::steps(rows.rows(), params) + rows.rows() * params.precisions.len();
         let finished = AtomicUsize::new(0);
         let done = |n| progress(finished.fetch_add(n, Ordering::Relaxed) + n, steps);
-        let Partition { sizes, order, centroids } =
-            Partition::of(MatrixView::new(&stored, rows.dimension())?, params, &done)?;
+        let partition = Partition::of(MatrixView::new(&stored, rows.dimension())?, params, &done)?;
+        Self::sections(&partition, stored, rows.dimension(), params, &done)
+    }
+
+    /// The sections of an index of these rows and of lists of them that are there already.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if a row can't be used or the lists are of other rows; `INVALID_ARGUMENT` if rows
+    /// of 32 bits aren't asked for.
+    pub fn keep<'a>(partition: &Partition, rows: MatrixView<'a>, params: &BuildParams) -> Result<Built<'a>> {
+        rows::check_precisions(IndexType::IvfFlat, &params.precisions)?;
+        partition.check(rows)?;
+        let stored = query::stored_form(rows, params.metric)?;
+        Self::sections(partition, stored, rows.dimension(), params, &|_| ())
+    }
+
+    fn sections<'a>(
+        Partition { sizes, order, centroids }: &Partition,
+        stored: Cow<'a, [f32]>,
+        dimension: usize,
+        params: &BuildParams,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Built<'a>> {
         let mut sections = Sections {
-            centroids: Some(as_bytes(&centroids).to_vec().into()),
-            lists: Some(lists::write_directory(&sizes).into()),
-            order: Some(as_bytes(&order).to_vec().into()),
+            centroids: Some(as_bytes(centroids).to_vec().into()),
+            lists: Some(lists::write_directory(sizes).into()),
+            order: Some(as_bytes(order).to_vec().into()),
             ..Sections::default()
         };
-        rows::build(stored, rows.dimension(), Some(&order), params, &mut sections, &done)?;
+        rows::build(stored, dimension, Some(order), params, &mut sections, done)?;
         Ok(sections)
+    }
+
+    /// The lists, taken out of the file.
+    pub fn partition(&self) -> Partition {
+        Partition {
+            sizes: self.lists.iter().map(|list| list.rows).collect(),
+            order: self.rows.numbers().unwrap_or_default().to_vec(),
+            centroids: self.centroids().to_vec(),
+        }
     }
 
     /// The index of these sections. Reads none of the rows.

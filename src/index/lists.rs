@@ -145,15 +145,17 @@ impl Lists {
     }
 
     /// Keeps of all lists, in `near` with their distances, the `nprobe` nearest that have an allowed
-    /// row, nearest first, and as many more as it takes to have `limit` such rows.
+    /// row, nearest first, and as many more as it takes to have `limit` such rows. Lists that have no
+    /// rows at all, which other libraries make, count as looked into, as they do there.
     pub fn choose(&self, near: &mut Vec<Hit>, nprobe: usize, limit: usize, allow: Option<&Bitmap>) {
         order::sort_hits(near);
-        let (mut kept, mut rows) = (0, 0);
+        let (mut kept, mut empty, mut rows) = (0, 0, 0);
         for i in 0..near.len() {
-            if kept >= nprobe && rows >= limit {
+            if kept + empty >= nprobe && rows >= limit {
                 break;
             }
             let list = self.get(near[i].row);
+            empty += usize::from(list.rows == 0);
             let allowed = allow.map_or(list.rows, |allow| allow.count_in(list.range()));
             if allowed > 0 {
                 near[kept] = near[i];
@@ -240,8 +242,9 @@ mod tests {
             let of = |hit: &Hit| allow.count_in(lists.get(hit.row).range());
             prop_assert!(near.iter().all(|hit| of(hit) > 0));
             let with_some = lists.iter().filter(|list| allow.count_in(list.range()) > 0).count();
+            let empty = sizes.iter().filter(|&&rows| rows == 0).count();
             prop_assert!(near.iter().map(of).sum::<usize>() >= limit.min(allow.count()));
-            prop_assert!(near.len() >= nprobe.min(with_some));
+            prop_assert!(near.len() + empty >= nprobe.min(with_some));
         }
     }
 

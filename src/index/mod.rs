@@ -25,6 +25,7 @@ pub mod rows;
 pub mod scan;
 pub mod sections;
 pub mod sparse;
+mod structure;
 #[cfg(test)]
 mod tests;
 
@@ -35,10 +36,12 @@ pub use hnsw::Hnsw;
 pub use ivf::Ivf;
 pub use lists::Lists;
 pub use params::{BuildParams, Progress, SearchParams};
+pub use partition::Partition;
 pub use query::{normalise_rows, prepare as prepare_query, stored_form};
 pub use rows::Rows;
 pub use scan::Scan;
 pub use sections::{Built, Sections, Shape};
+pub use structure::Structure;
 
 use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result, TopK, Window};
 

@@ -9,7 +9,7 @@ use crate::distance::kernels;
 use crate::quantize::kmeans::{self, Centroids};
 use crate::quantize::map_range;
 use crate::words::random::SplitMix64;
-use crate::words::{BitsView, Error, MatrixView, Metric, Result};
+use crate::words::{BitsView, Code, Error, MatrixView, Metric, Result};
 
 /// Without a wish there are so many times the root of the number of rows of them: then comparing a
 /// query with centroids costs about as much as looking into the lists.
@@ -31,11 +31,13 @@ const ASSIGNED_AT_ONCE: usize = 4096;
 /// Rows parted into lists.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Partition {
-    /// Rows of each list. None is empty, unless there are no rows at all: then there is one.
+    /// Rows of each list. Of lists that are made here none is empty, unless there are no rows at all: then
+    /// there is one.
     pub sizes: Vec<usize>,
     /// Which row lies where: list after list, ascending in each.
     pub order: Vec<u32>,
-    /// The mean of each list's rows, one after the other.
+    /// What a query is compared with to choose lists, one after the other: of lists that are made here,
+    /// the means of their rows.
     pub centroids: Vec<f32>,
 }
 
@@ -134,6 +136,40 @@ fn members(nearest: &[u32], lists: usize) -> Vec<Vec<u32>> {
     let mut members = kmeans::group(nearest, lists);
     members.retain(|members| !members.is_empty());
     if members.is_empty() { vec![Vec::new()] } else { members }
+}
+
+impl Partition {
+    /// The lists of rows that are parted already, with the means of their rows.
+    pub fn with_means(rows: MatrixView<'_>, sizes: Vec<usize>, order: Vec<u32>) -> Self {
+        let mut left = &order[..];
+        let lists = sizes.iter().map(|&size| {
+            let (list, rest) = left.split_at(size);
+            left = rest;
+            list.to_vec()
+        });
+        let centroids = means(rows.dimension(), &lists.collect::<Vec<_>>(), |row| rows.row(row).iter().copied());
+        Partition { sizes, order, centroids }
+    }
+
+    /// Refuses lists that aren't of these rows.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT`.
+    pub(super) fn check(&self, rows: MatrixView<'_>) -> Result<()> {
+        let refused = |what: String| Err(Error::new(Code::InvalidInput, what));
+        let lists = self.sizes.len();
+        if !(1..=MAX_LISTS).contains(&lists) {
+            return refused(format!("{lists} lists; an .elanus file takes 1 to {MAX_LISTS}"));
+        }
+        let sum: usize = self.sizes.iter().sum();
+        if sum != rows.rows() || self.order.len() != sum || self.centroids.len() != lists * rows.dimension() {
+            return refused(format!("lists of {sum} rows can't be kept over {} vectors", rows.rows()));
+        }
+        match self.centroids.iter().position(|x| !x.is_finite()) {
+            Some(at) => refused(format!("the centroid of list {} isn't finite", at / rows.dimension())),
+            None => Ok(()),
+        }
+    }
 }
 
 fn vector(data: &[f32], i: usize, dimension: usize) -> &[f32] {

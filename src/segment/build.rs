@@ -6,7 +6,7 @@ use super::sealed::MAX_CARD_BYTES;
 use crate::filter::ColumnsBuilder;
 use crate::format::{FileWriter, Header, Kind, Section};
 use crate::index::sparse::{SparseBuilder, TextBuilder};
-use crate::index::{BuildParams, Index, Progress, binary};
+use crate::index::{BuildParams, Built, Index, Progress, Structure, binary};
 use crate::words::{BitsView, Code, Error, IndexType, MatrixView, Metric, Result};
 
 /// What a file is built from. Of vectors of floats or bits, sparse vectors and texts there must be one; all else may be
@@ -43,6 +43,26 @@ pub struct Input<'a> {
 /// `INVALID_INPUT` if rows can't be used, keys repeat, or counts differ; `INVALID_ARGUMENT` if a
 /// parameter can't be honoured.
 pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<'a>> {
+    let index_type = input.index_type;
+    assemble(input, |rows, params| Index::build(index_type, rows, params, progress), progress)
+}
+
+/// [`build`] with an arrangement of the rows that is there already: the index's type is that which keeps
+/// it, whatever `input` says.
+///
+/// # Errors
+/// Those of [`build`].
+pub fn keep<'a>(input: Input<'a>, structure: &Structure) -> Result<FileWriter<'a>> {
+    let input = Input { index_type: structure.index_type(), ..input };
+    assemble(input, |rows, params| Index::keep(structure, rows, params), &|_, _| ())
+}
+
+/// Lays out the file around the sections that `index` makes of vectors of floats.
+fn assemble<'a>(
+    input: Input<'a>,
+    index: impl FnOnce(MatrixView<'a>, &BuildParams) -> Result<Built<'a>>,
+    progress: Progress<'_>,
+) -> Result<FileWriter<'a>> {
     let Input { rows, bits, index_type, mut sparse, mut text, params, mut keys, mut columns, mut fields, card } = input;
     if rows.is_some() && bits.is_some() {
         return Err(Error::argument("a file has vectors of floats or of bits, not both; leave out one of them"));
@@ -96,7 +116,7 @@ pub fn build<'a>(input: Input<'a>, progress: Progress<'_>) -> Result<FileWriter<
         ));
     }
     let sections = match (rows, bits) {
-        (Some(rows), _) => Some(Index::build(index_type, rows, &params, progress)?),
+        (Some(rows), _) => Some(index(rows, &params)?),
         (_, Some(bits)) => Some(binary::build(index_type, bits, &params, progress)?),
         _ => None,
     };

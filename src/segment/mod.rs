@@ -11,7 +11,7 @@ pub mod query;
 pub mod request;
 pub mod sealed;
 
-pub use build::{Input, build};
+pub use build::{Input, build, keep};
 pub use fields::{Fields, FieldsWriter};
 pub use hybrid::{MAX_SEARCHES, Rerank};
 pub use iterate::Iteration;

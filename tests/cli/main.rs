@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod commands;
+mod convert;
 mod gate;
 mod registry;
 mod vector_files;

@@ -13,6 +13,11 @@ pub(super) trait Codec: std::fmt::Debug + Send + Sync {
     /// What compares codes with a query. It has none before [`Scanner::set_query`].
     fn scanner<'a>(&'a self, file: &'a [u8], measure: Measure) -> Box<dyn Scanner + 'a>;
 
+    /// Whether distances are those of what [`Codec::decode`] gives.
+    fn is_compared_decoded(&self) -> bool {
+        true
+    }
+
     /// Writes the vector that the code stands for to `out`, as many floats as there are dimensions.
     fn decode(&self, file: &[u8], code: &[u8], out: &mut [f32]);
 }

@@ -10,7 +10,9 @@ use super::node::{Computer, Context, Node, compare_all};
 use super::pq::ProductQuantizer;
 use super::sq::ScalarQuantizer;
 use crate::foreign::Measure;
+use crate::foreign::library::not_kept;
 use crate::foreign::reader::{Reader, Span};
+use crate::index::Structure;
 use crate::words::{Code, Error, Hit, Result};
 
 /// A code a row.
@@ -110,6 +112,13 @@ impl Node for Codes {
         let mut scanner = self.codec.scanner(file, self.head.measure);
         scanner.set_query(query);
         Some(Box::new(Compared { codes: self.codes.bytes(file), code_bytes: self.codec.code_bytes(), scanner }))
+    }
+
+    fn structure(&self, _file: &[u8]) -> Result<Structure> {
+        match self.codec.is_compared_decoded() {
+            true => Ok(Structure::Flat),
+            false => Err(not_kept(format!("queries are rounded, as its {} rows are", self.describe()))),
+        }
     }
 
     fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {

@@ -18,7 +18,10 @@ use super::head::Head;
 use super::minimax::Minimax;
 use super::node::{Computer, Context, Node};
 use super::read;
+use crate::foreign::library::not_kept;
 use crate::foreign::reader::{Reader, Span};
+use crate::index::Structure;
+use crate::index::hnsw::{Layers, Links};
 use crate::words::{Bitmap, Error, Hit, Result, TopK};
 
 /// The links.
@@ -123,6 +126,22 @@ impl Graph {
     }
 }
 
+/// The links, for those who know of graphs only.
+struct Walked<'a> {
+    graph: &'a Graph,
+    file: &'a [u8],
+}
+
+impl Links for Walked<'_> {
+    fn entry(&self) -> Option<(u32, usize)> {
+        self.graph.entry.map(|entry| (entry, self.graph.top))
+    }
+
+    fn each(&self, layer: usize, row: u32, visit: impl FnMut(u32)) {
+        self.graph.links(self.file, row, layer).for_each(visit);
+    }
+}
+
 /// A graph over the vectors of another index.
 #[derive(Debug)]
 pub(super) struct Hnsw {
@@ -203,6 +222,13 @@ impl Node for Hnsw {
 
     fn computer<'a>(&'a self, file: &'a [u8], query: &[f32]) -> Option<Box<dyn Computer + 'a>> {
         self.storage.computer(file, query)
+    }
+
+    fn structure(&self, file: &[u8]) -> Result<Structure> {
+        match self.storage.structure(file)? {
+            Structure::Flat => Layers::of(&Walked { graph: &self.graph, file }, self.head.count).map(Structure::Graph),
+            _ => Err(not_kept(format!("its graph is over {}", self.storage.describe()))),
+        }
     }
 
     fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {

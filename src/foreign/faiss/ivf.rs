@@ -21,8 +21,11 @@ use super::node::{Context, Node, check_labels};
 use super::pq::ProductQuantizer;
 use super::read;
 use super::sq::ScalarQuantizer;
+use crate::foreign::library::not_kept;
 use crate::foreign::reader::Reader;
 use crate::foreign::{Measure, SearchParams};
+use crate::index::lists::MAX_LISTS;
+use crate::index::{Partition, Structure};
 use crate::words::{Error, Hit, Result, TopK};
 
 /// What all inverted files start with.
@@ -92,6 +95,31 @@ impl Coarse {
     /// Writes the list's centroid to `out`.
     pub(super) fn centroid(&self, file: &[u8], list: u32, out: &mut [f32]) {
         self.quantizer.decode(file, list, out);
+    }
+
+    /// All centroids, if the nearest of them are the lists that are looked into.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FORMAT` if lists are chosen otherwise.
+    fn centroids(&self, file: &[u8]) -> Result<Vec<f32>> {
+        let Head { dimension, measure, .. } = self.head;
+        if self.measure() != measure {
+            let other = self.measure().name();
+            return Err(not_kept(format!("its lists are found by {other}, its rows by {}", measure.name())));
+        }
+        let in_order = (0..self.lists as u32).all(|row| self.quantizer.label(file, row) == i64::from(row));
+        if !in_order || !matches!(self.quantizer.structure(file), Ok(Structure::Flat)) {
+            return Err(not_kept(format!("its lists are found by {}", self.quantizer.describe())));
+        }
+        // Codes of no bytes could claim any number of them.
+        let (mut centroids, numbers) = (Vec::new(), self.lists.saturating_mul(dimension));
+        if self.lists > MAX_LISTS || centroids.try_reserve_exact(numbers).is_err() {
+            return Err(not_kept(format!("it has {} lists, where {MAX_LISTS} are the most", self.lists)));
+        }
+        centroids.resize(numbers, 0.0);
+        let rows = (0..).zip(centroids.chunks_exact_mut(dimension));
+        rows.for_each(|(list, out)| self.centroid(file, list, out));
+        Ok(centroids)
     }
 
     /// The factory's words for it.
@@ -220,6 +248,17 @@ impl Node for Ivf {
             }
         }
         Ok(top.into_sorted())
+    }
+
+    fn structure(&self, file: &[u8]) -> Result<Structure> {
+        if self.lists_only || !self.codec.is_compared_decoded() {
+            return Err(not_kept(format!("queries are rounded, as its {} rows are", self.codec.describe())));
+        }
+        let Coarse { head, lists, .. } = &self.coarse;
+        let centroids = self.coarse.centroids(file)?;
+        let size = |list| self.lists.get(file, list).map_or(0, |entries| entries.len);
+        let sizes = (0..*lists as u32).map(size).collect();
+        Ok(Structure::Lists(Partition { sizes, order: (0..head.count as u32).collect(), centroids }))
     }
 
     fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {

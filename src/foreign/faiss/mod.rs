@@ -41,9 +41,10 @@ mod transform;
 mod twister;
 mod wrap;
 
-use super::library::Library;
+use super::library::{Library, not_kept};
 use super::reader::Reader;
 use super::{Measure, Query, SearchParams};
+use crate::index::Structure;
 use crate::words::{AlignedBuffer, Bitmap, Blob, Hit, Result};
 use head::Head;
 use node::{Context, Node};
@@ -111,6 +112,13 @@ impl Library for Faiss {
     /// be had back.
     fn vector(&self, row: u32, out: &mut [f32]) -> bool {
         self.root.decode(&self.file, row, out)
+    }
+
+    fn structure(&self) -> Result<Structure> {
+        match self.binary {
+            true => Err(not_kept("its vectors are of bits")),
+            false => self.root.structure(&self.file),
+        }
     }
 
     fn search(&self, query: Query<'_>, params: &SearchParams, allow: Option<&Bitmap>) -> Result<Vec<Hit>> {

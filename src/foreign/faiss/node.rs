@@ -2,7 +2,9 @@
 
 use super::head::Head;
 use crate::foreign::SearchParams;
+use crate::foreign::library::not_kept;
 use crate::foreign::reader::Reader;
+use crate::index::Structure;
 use crate::words::{Bitmap, Error, Hit, Result, TopK};
 
 /// What a search is given besides its query.
@@ -42,6 +44,14 @@ pub(super) trait Node: std::fmt::Debug + Send + Sync {
     /// Distances of single rows from a query, if the index can tell them.
     fn computer<'a>(&'a self, _file: &'a [u8], _query: &[f32]) -> Option<Box<dyn Computer + 'a>> {
         None
+    }
+
+    /// How the rows are arranged, if an index over their decoded vectors that keeps it answers alike.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FORMAT`, with why none does.
+    fn structure(&self, _file: &[u8]) -> Result<Structure> {
+        Err(not_kept(format!("it has no place for what a {} is", self.describe())))
     }
 
     /// Writes the vector of a row to `out`, as it is or as near as the codes say; false if the index

@@ -163,6 +163,11 @@ impl Codec for ScalarQuantizer {
         Box::new(Decoded { quantizer: self, file, measure, query: Vec::new(), row: vec![0.0; self.dimension].into() })
     }
 
+    /// Queries are rounded to bytes, too, where rows are bytes.
+    fn is_compared_decoded(&self) -> bool {
+        !matches!(self.kind, Kind::Direct | Kind::DirectSigned | Kind::Nothing)
+    }
+
     fn decode(&self, file: &[u8], code: &[u8], out: &mut [f32]) {
         let trained: &[f32] = self.trained.numbers(file);
         match self.kind {

@@ -7,6 +7,7 @@ use super::head::Head;
 use super::node::{Computer, Context, Node, check_labels};
 use super::read;
 use crate::foreign::reader::{Reader, Span, i64_at};
+use crate::index::Structure;
 use crate::words::{Hit, Result};
 
 /// Ids for the rows of the index inside.
@@ -56,6 +57,10 @@ impl Node for IdMap {
 
     fn computer<'a>(&'a self, file: &'a [u8], query: &[f32]) -> Option<Box<dyn Computer + 'a>> {
         self.inner.computer(file, query)
+    }
+
+    fn structure(&self, file: &[u8]) -> Result<Structure> {
+        self.inner.structure(file)
     }
 
     fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {

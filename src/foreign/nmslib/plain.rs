@@ -3,7 +3,7 @@
 use super::{OBJECT, object_bytes, of_other_length};
 use crate::foreign::Measure;
 use crate::foreign::reader::i64_at;
-use crate::index::hnsw::{Goal, Links, WalkScratch, walk};
+use crate::index::hnsw::{Goal, Layers, Links, WalkScratch, walk};
 use crate::words::bytes::cast;
 use crate::words::{Code, Cursor, Error, Result};
 
@@ -150,6 +150,12 @@ impl Plain {
         let words = cast(&file[..self.objects - 8]).unwrap_or_default();
         let distance = |row: u32| measure.between(query, self.vector(file, row));
         walk(&Graph { plain: self, words }, self.head.count, goal, &distance, scratch);
+    }
+
+    /// The links, apart from the file.
+    pub(super) fn layers(&self, file: &[u8]) -> Result<Layers> {
+        let words = cast(&file[..self.objects - 8]).unwrap_or_default();
+        Layers::of(&Graph { plain: self, words }, self.head.count)
     }
 
     /// The links of a node in a level, none in one that it doesn't reach.

@@ -21,19 +21,19 @@ use crate::words::bytes::as_bytes;
 use crate::words::{Blob, Cursor, Error, Result};
 
 /// More layers than any graph has: each is smaller than the one below.
-const MAX_LAYERS: u32 = 32;
+pub(super) const MAX_LAYERS: u32 = 32;
 
 /// The most links that a node may have. A walk reads no more of them than this, so it also bounds
 /// what a forged graph can cost.
-const MAX_LINKS: u32 = 4096;
+pub(super) const MAX_LINKS: u32 = 4096;
 
 /// Bytes before the layers' sizes, and of one layer's sizes.
 const HEAD: usize = 16;
 const SIZES: usize = 8;
 
-/// A layer while it is built.
-#[derive(Debug, Default)]
-pub(super) struct Layer {
+/// A layer outside of its section.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Layer {
     rows: Vec<u32>,
     ends: Vec<u32>,
     links: Vec<u32>,
@@ -47,7 +47,17 @@ impl Layer {
         self.ends.push(self.links.len() as u32);
     }
 
-    fn most_links(&self) -> u32 {
+    /// Its nodes by row, ascending, with the rows that each links to.
+    pub fn nodes(&self) -> impl ExactSizeIterator<Item = (u32, &[u32])> {
+        let node = |i: usize| {
+            let start = if i == 0 { 0 } else { self.ends[i - 1] };
+            (self.rows[i], &self.links[start as usize..self.ends[i] as usize])
+        };
+        (0..self.rows.len()).map(node)
+    }
+
+    /// The most links that one of its nodes has.
+    pub fn most_links(&self) -> u32 {
         let starts = std::iter::once(&0).chain(&self.ends);
         self.ends.iter().zip(starts).map(|(end, start)| end - start).max().unwrap_or(0)
     }

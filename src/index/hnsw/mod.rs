@@ -7,10 +7,13 @@
 mod build;
 mod extract;
 mod graph;
+mod layers;
 #[cfg(test)]
 mod tests;
 mod walk;
 
+pub use graph::Layer;
+pub use layers::Layers;
 pub(crate) use walk::{Distances, Goal, Links, WalkScratch, walk};
 
 use super::Scratch;
@@ -77,6 +80,29 @@ impl Hnsw {
         let done = |n| progress(done.fetch_add(n, Ordering::Relaxed) + n, steps);
         rows::build(stored, rows.dimension(), None, params, &mut sections, &done)?;
         Ok(sections)
+    }
+
+    /// The sections of an index of these rows and of a graph over them that is there already.
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if a row can't be used or the graph is over other rows; `INVALID_ARGUMENT` if no
+    /// precision is asked for.
+    pub fn keep<'a>(layers: &Layers, rows: MatrixView<'a>, params: &BuildParams) -> Result<Built<'a>> {
+        rows::check_precisions(IndexType::Hnsw, &params.precisions)?;
+        layers.check(rows.rows())?;
+        let stored = query::stored_form(rows, params.metric)?;
+        let graph = graph::write(layers.entry, &layers.layers)?;
+        let mut sections = Sections { graph: Some(graph.into()), ..Sections::default() };
+        rows::build(stored, rows.dimension(), None, params, &mut sections, &|_| ())?;
+        Ok(sections)
+    }
+
+    /// The graph, taken out of the file.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if it is impossibly large.
+    pub fn layers(&self) -> Result<Layers> {
+        Layers::of(&self.graph, self.shape.count)
     }
 
     /// The index of these sections. Reads none of the rows and links.

@@ -51,7 +51,8 @@ export function searchNatively(file, queries, limit) {
   return lines.trim().split("\n").map((line) => JSON.parse(line).hits.map(plain));
 }
 
-function joined(vectors) {
+/** Vectors, one behind the other. */
+export function joined(vectors) {
   const dimension = vectors[0].length;
   const matrix = new Float32Array(vectors.length * dimension);
   vectors.forEach((vector, row) => matrix.set(vector, row * dimension));
