@@ -5,3 +5,4 @@ mod conversion;
 mod hostile;
 #[path = "../memory/mod.rs"]
 mod memory;
+mod mutations;
