@@ -4,7 +4,7 @@
 //! many bytes, and the bytes.
 #![no_main]
 
-use elanus::index::sparse::{Bm25Params, PruneScratch, SparseBuilder, SparseVector, SparseVectors, TextBuilder, TextIndex};
+use elanus::index::sparse::{Among, Bm25Params, PruneScratch, SparseBuilder, SparseVector, SparseVectors, TextBuilder, TextIndex};
 use elanus::text::Analyzer;
 use elanus::words::{Bitmap, Blob, TopK};
 use libfuzzer_sys::fuzz_target;
@@ -54,20 +54,21 @@ fuzz_target!(|data: &[u8]| {
         _ => Blob::copy_of(&ORIGINALS[at]).unwrap(),
     };
     let allow = Bitmap::from_fn(rows, |row| row % 3 != 1);
+    let among = Among { allow: Some(&allow), given: None };
     let mut scratch = PruneScratch::default();
     if let Ok(sparse) = SparseVectors::open(blob(0), rows) {
         let verified = sparse.verify().is_ok();
         let (indices, values): (Vec<u32>, Vec<f32>) = (0..40).map(|i| (i, 1.0)).unzip();
         let mut top = TopK::new(10, 10);
         let query = SparseVector { indices: &indices, values: &values };
-        let found = sparse.search(query, 0.0, Some(&allow), &mut top, &mut scratch);
+        let found = sparse.search(query, 0.0, among, &mut top, &mut scratch);
         assert!(!verified || found.is_ok());
         check(top, rows, verified);
     }
     if let Ok(text) = TextIndex::open(blob(1), blob(2), rows) {
         let verified = text.verify().is_ok();
         let mut top = TopK::new(10, 10);
-        let found = text.search("all often w1 w2 w3 w49 nothing", Some(&allow), &mut top, &mut scratch);
+        let found = text.search("all often w1 w2 w3 w49 nothing", among, &mut top, &mut scratch);
         assert!(!verified || found.is_ok());
         check(top, rows, verified);
     }
