@@ -4,7 +4,7 @@ import type { BuildPlan, BuildProgress, Engine, Fields, IndexType, Key } from '.
 import { invalid } from './errors.js';
 import { isUrl } from './host.js';
 import { startEngine } from './open.js';
-import { checkKeys, checkSignal, describe, flatten, isBatch, joinBits, knownOnly, oneOf, whole, type Vector } from './options.js';
+import { checkKeys, checkSignal, describe, flatten, isBatch, isNumbers, joinBits, knownOnly, oneOf, whole, type Float16, type Vector } from './options.js';
 import { VERSION } from './protocol.js';
 import { Index } from './search-index.js';
 import { compiledModule, type WasmSource } from './wasm.js';
@@ -14,7 +14,7 @@ export type FieldType = 'Bool' | 'Int64' | 'Double' | 'VarChar';
 
 /** Options of {@link build}. */
 export interface BuildOptions {
-  /** Numbers in a vector, or bits; needed, and allowed, only if all vectors come in one Float32Array or Uint8Array. */
+  /** Numbers in a vector, or bits; needed, and allowed, only if all vectors come in one typed array. */
   dimension?: number;
   /** Default `'COSINE'`. Of vectors of bits `'HAMMING'`, the default, or `'JACCARD'`. */
   metric?: 'L2' | 'IP' | 'COSINE' | 'HAMMING' | 'JACCARD';
@@ -87,13 +87,15 @@ const TYPES = ['Bool', 'Int64', 'Double', 'VarChar'] as const;
  * While it builds, memory holds the vectors and the file; afterwards the file only. On the calling thread a build holds
  * up everything else; `signal` is then looked at between steps, and so can be fired from `onProgress` only.
  *
+ * Vectors of floats may come in 16 bits (Float16Array) or as integers (Int8Array).
+ *
  * Vectors of bits come as Uint8Arrays, of 8 bits a byte. Which bit of a byte is which dimension is up to you, as long as
  * queries are packed as the vectors are.
  *
  * @throws ElanusError `INVALID_INPUT` for vectors, keys or fields that can't be kept; `INVALID_ARGUMENT`, `DIMENSION_MISMATCH`,
  *   `INVALID_VECTOR`, `OUT_OF_MEMORY`, `WASM_UNAVAILABLE`, `WORKER_FAILED`. Rejected with `signal.reason` if the signal fires.
  */
-export async function build(vectors: Float32Array | Uint8Array | readonly Vector[], options?: BuildOptions): Promise<Index> {
+export async function build(vectors: Float32Array | Float64Array | Float16 | Int8Array | Uint8Array | readonly Vector[], options?: BuildOptions): Promise<Index> {
   const o = knownOnly(options, OPTIONS, 'build');
   const { count, dimension, binary, piece } = layOut(vectors, o.dimension);
   const plan = planBuild(o, binary);
@@ -147,11 +149,11 @@ function layOut(
   vectors: unknown,
   dimension: unknown,
 ): { count: number; dimension: number; binary: boolean; piece: (from: number, to: number) => Float32Array | Uint8Array } {
-  if (vectors instanceof Float32Array) {
+  if (isNumbers(vectors)) {
     const d = whole(dimension, 'dimension', 1, 65_536);
-    if (d === undefined) throw invalid('vectors in one Float32Array need the option dimension: how many numbers each has');
+    if (d === undefined) throw invalid('vectors in one array of numbers need the option dimension: how many numbers each has');
     if (vectors.length % d !== 0) throw invalid(`${vectors.length} numbers are no whole vectors of ${d}`);
-    return { count: vectors.length / d, dimension: d, binary: false, piece: (from, to) => vectors.slice(from * d, to * d) };
+    return { count: vectors.length / d, dimension: d, binary: false, piece: (from, to) => new Float32Array(vectors.subarray(from * d, to * d)) };
   }
   if (vectors instanceof Uint8Array) {
     const d = wholeBytes(whole(dimension, 'dimension', 8, MAX_BITS));

@@ -4,7 +4,17 @@ import type { Card, ModelSource } from './card.js';
 import type { IteratorOptions, Key, Metric, SearchOptions, SearchPlan } from './engine.js';
 
 /** What a vector may be: floats, or anything that holds numbers in order; of bits a Uint8Array, or an array of bytes, of 8 bits each. */
-export type Vector = Float32Array | Float64Array | Uint8Array | readonly number[];
+export type Vector = Float32Array | Float64Array | Float16 | Int8Array | Uint8Array | readonly number[];
+
+/** Floats of 16 bits, where the language has them. */
+export type Float16 = typeof globalThis extends { Float16Array: { prototype: infer T extends ArrayLike<number> } } ? T : never;
+
+/** What arrays of numbers that aren't bits call themselves. Some of the hosts that this runs in have no `Float16Array`. */
+const NUMBERS = ['Float16Array', 'Float32Array', 'Float64Array', 'Int8Array'];
+
+/** Whether a value is a typed array of which each number is one of a vector of floats. */
+export const isNumbers = (value: unknown): value is Float32Array =>
+  ArrayBuffer.isView(value) && NUMBERS.includes((value as Float32Array)[Symbol.toStringTag]);
 
 const MAX_LIMIT = 16_384;
 /** A filter longer than this is a mistake or an attack; ten thousand keys in a list take about as much. */
@@ -303,8 +313,8 @@ export function flatten(vectors: readonly Vector[], dimension: number, first?: n
     if (vector instanceof Uint8Array) {
       throw new ElanusError('INVALID_VECTOR', `${which} is a Uint8Array, of bits, but the ${first !== undefined ? 'vectors before it are' : 'index is'} of floats`);
     }
-    if (!list && !(vector instanceof Float32Array) && !(vector instanceof Float64Array)) {
-      throw invalid(`${which} must be a Float32Array, a Float64Array or an array of numbers, not ${describe(vector)}`);
+    if (!list && !isNumbers(vector)) {
+      throw invalid(`${which} must be a Float32Array, Float64Array, Float16Array, Int8Array or an array of numbers, not ${describe(vector)}`);
     }
     if (vector.length !== dimension) {
       throw new ElanusError(
