@@ -87,7 +87,8 @@ const TYPES = ['Bool', 'Int64', 'Double', 'VarChar'] as const;
  * While it builds, memory holds the vectors and the file; afterwards the file only. On the calling thread a build holds
  * up everything else; `signal` is then looked at between steps, and so can be fired from `onProgress` only.
  *
- * Vectors of floats may come in 16 bits (Float16Array) or as integers (Int8Array).
+ * Vectors of floats may come in 16 bits (Float16Array) or as integers (Int8Array). `rerank: ['int8']` keeps integers of −127
+ * to 127 as they are, but for COSINE, which brings them to length 1.
  *
  * Vectors of bits come as Uint8Arrays, of 8 bits a byte. Which bit of a byte is which dimension is up to you, as long as
  * queries are packed as the vectors are.

@@ -4,6 +4,9 @@
 //! the one that fits best once the codes are rounded. A query is turned into 16-bit integers, so it
 //! is the rows' rounding alone that is felt, and products of integers are the same everywhere.
 //!
+//! Rows that are such integers already, as models give them that embed in 8 bits, are their own codes: then
+//! *c* is 0 and scales are 1, and what a query of integers finds is exact.
+//!
 //! **Section 7**, each part padded with zeros to a multiple of 64 bytes:
 //!
 //! ```text
@@ -44,7 +47,13 @@ fn section_bytes(count: usize, dimension: usize, metric: Metric) -> Option<usize
         .try_fold(0usize, |sum, part| sum.checked_add(part.checked_next_multiple_of(ALIGNMENT)?))
 }
 
-/// Encodes rows as a section, in the order given, or else their own. `mean` is subtracted from each.
+/// Whether all rows are integers that codes can be.
+fn are_codes(rows: MatrixView<'_>) -> bool {
+    rows.data().iter().all(|x| x.fract() == 0.0 && x.abs() <= LARGEST_CODE)
+}
+
+/// Encodes rows as a section, in the order given, or else their own. `mean` is subtracted from each, unless
+/// they are integers that need no rounding.
 pub fn encode(
     rows: MatrixView<'_>,
     order: Option<&[u32]>,
@@ -52,6 +61,8 @@ pub fn encode(
     metric: Metric,
     done: &(dyn Fn(usize) + Sync),
 ) -> Vec<u8> {
+    let (zeros, whole) = (vec![0.0; mean.len()], are_codes(rows));
+    let mean = if whole { &zeros[..] } else { mean };
     let row = |i: usize| rows.row(order.map_or(i, |order| order[i] as usize));
     let (count, dimension) = (rows.rows(), rows.dimension());
     // Both fit: the rows themselves are four times as large, and in memory.
@@ -69,7 +80,7 @@ pub fn encode(
         let factors: Vec<[f32; 2]> = codes
             .chunks_exact_mut(dimension)
             .enumerate()
-            .map(|(i, codes)| encode_row(row(chunk * ROWS_AT_ONCE + i), mean, codes))
+            .map(|(i, codes)| encode_row(row(chunk * ROWS_AT_ONCE + i), mean, whole, codes))
             .collect();
         done(factors.len());
         factors
@@ -86,10 +97,10 @@ pub fn encode(
 const ROWS_AT_ONCE: usize = 256;
 
 /// Writes the codes of a row; returns its scale and ‖ô − c‖².
-fn encode_row(row: &[f32], mean: &[f32], codes: &mut [u8]) -> [f32; 2] {
+fn encode_row(row: &[f32], mean: &[f32], whole: bool, codes: &mut [u8]) -> [f32; 2] {
     let largest = row.iter().zip(mean).fold(0.0f32, |m, (&x, &c)| m.max((x - c).abs()));
     // Division rather than a reciprocal, which overflows for the smallest numbers.
-    let step = largest / LARGEST_CODE;
+    let step = if whole && largest > 0.0 { 1.0 } else { largest / LARGEST_CODE };
     if step == 0.0 {
         return [0.0; 2];
     }
@@ -242,6 +253,10 @@ impl Query {
         // Σ|q| · 127, the rest for rounding up (at most a half in each of 32,768 dimensions).
         let headroom = (1u32 << 30) as f32 / LARGEST_CODE;
         self.step = (largest / 32_767.0).max(sum / headroom);
+        // Integers stay what they are.
+        if self.step > 0.0 && self.step <= 1.0 && coordinates().all(|x| x.fract() == 0.0) {
+            self.step = 1.0;
+        }
         let steps = if self.step > 0.0 { self.step } else { 1.0 };
         self.levels.clear();
         self.levels.extend(coordinates().map(|x| (x / steps).round() as i16));
@@ -267,6 +282,43 @@ mod tests {
         let section = encode(rows, None, &super::super::rabitq::centroid(rows), metric, &|_| ());
         let blob = Blob::copy_of(&section).unwrap();
         (section, Rows::open(&blob, rows.rows(), dimension, metric).unwrap())
+    }
+
+    #[test]
+    fn integers_are_kept_and_compared_exactly() {
+        let mut random = SplitMix64::new(8);
+        let mut integers = |n: usize, most: u32| -> Vec<f32> {
+            (0..n).map(|_| random.below(2 * most + 1) as f32 - most as f32).collect()
+        };
+        for dimension in [1, 5, 384] {
+            // One row is zero, and one has no large number: it must not be stretched.
+            let mut data = integers(40 * dimension, 127);
+            data[..dimension].fill(0.0);
+            data[dimension..2 * dimension].fill(-3.0);
+            for metric in [Metric::L2, Metric::Ip] {
+                let (_, rows) = encoded(&data, dimension, metric);
+                rows.verify().unwrap();
+                let mut query = Query::default();
+                let asked = integers(dimension, 127);
+                query.prepare(&asked, &rows);
+                for (i, row) in data.chunks_exact(dimension).enumerate() {
+                    let mut kept = vec![9.0; dimension];
+                    rows.decode(i, &mut kept);
+                    assert_eq!(kept, row);
+                    let pairs = || row.iter().zip(&asked).map(|(&x, &q)| (x as i64, q as i64));
+                    let exact = match metric {
+                        Metric::L2 => pairs().map(|(x, q)| (x - q).pow(2)).sum::<i64>(),
+                        _ => -pairs().map(|(x, q)| x * q).sum::<i64>(),
+                    };
+                    assert_eq!(rows.distance(&query, i), exact as f32, "{dimension} {metric} row {i}");
+                }
+            }
+        }
+        // A half, or what no code can be, and all rows are rounded as ever.
+        for odd in [0.5, 128.0] {
+            let (_, rows) = encoded(&[1.0, 2.0, 3.0, odd], 2, Metric::L2);
+            assert_eq!(floats(&rows.centre), [2.0, (2.0 + odd) / 2.0]);
+        }
     }
 
     #[test]
