@@ -32,6 +32,12 @@ export type ErrorCode =
   | 'STORAGE_UNAVAILABLE'
   /** The database is open elsewhere, in another tab perhaps. */
   | 'IN_USE'
+  /** A file of a registry isn't the one that its registry or manifest names: damaged, swapped or forged. It was not searched. */
+  | 'CORRUPT_REGISTRY'
+  /** A release doesn't answer its stored queries as it should. */
+  | 'SELF_TEST_FAILED'
+  /** The registry's alias names nothing, or there is no release to go back to. */
+  | 'NO_RELEASE'
   /** The index or the database was closed. */
   | 'CLOSED'
   /** A download failed: network, CORS or HTTP status. `details` has `url` and, if there was an answer, `status`. */

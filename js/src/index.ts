@@ -9,6 +9,8 @@ export type { SegmentStats, Stats } from './db/protocol.js';
 export type { CollectionOptions, DataType, FieldSchema, Row } from './db/schema.js';
 export { ElanusError, type ErrorCode } from './errors.js';
 export { open, type IndexSource, type OpenOptions } from './open.js';
+export { openRegistry, type RegistryOptions } from './registry/open-registry.js';
+export type { LiveIndex, RegistryEvent } from './registry/live-index.js';
 export type { HybridOptions, HybridSearch, Rerank } from './hybrid.js';
 export type { Vector } from './options.js';
 export type { Index } from './search-index.js';

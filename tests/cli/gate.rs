@@ -173,6 +173,15 @@ fn the_gate_refuses_worse_releases_and_lets_better_ones_through() {
     assert_eq!(state(&shop), json!({ "champion": "r1", "challenger": "r2" }));
 
     let better = shop.run(&format!("registry evaluate r3 {EVALUATE} --json")).json();
+    // A page that loads it asks the first queries again.
+    let test = &shop.run("registry show r3 --json").json()["self_test"];
+    let found = shop.run("search better.elanus queries.npy --json").ok();
+    for (query, line) in test["queries"].as_array().unwrap().iter().zip(found.lines()) {
+        let hits: Value = serde_json::from_str(line).unwrap();
+        let ids: Vec<&Value> = hits["hits"].as_array().unwrap().iter().map(|hit| &hit["id"]).collect();
+        assert_eq!(json!(ids), query["ids"]);
+    }
+    assert_eq!(test["queries"].as_array().unwrap().len(), 3);
     assert!(better["evaluation"]["against"]["measures"]["knn_recall@10"]["difference"].as_f64().unwrap() > 0.0);
     assert!(shop.run("registry promote r3 --dry-run").ok().contains("would be done: champion names r3"));
     assert_eq!(state(&shop)["champion"], "r1");

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { project, root, tarball } from "./support/tarball.mjs";
 
 /** Kilobytes (1000 bytes), compressed. The ceiling for everything is 250; these hold what was reached. */
-const BUDGET = { wasm: 381, relaxed: 382, foreign: 134, collection: 418, index: 38, worker: 25, tarball: 1490 };
+const BUDGET = { wasm: 381, relaxed: 382, foreign: 134, collection: 418, index: 48, worker: 25, tarball: 1500 };
 
 let folder;
 let installed;
@@ -82,7 +82,7 @@ test("importing it touches nothing in Node either", () => {
   const answer = JSON.parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: folder, encoding: "utf8" }));
   assert.deepEqual(answer, {
     own: [],
-    main: ["ElanusError", "build", "connect", "init", "open"],
+    main: ["ElanusError", "build", "connect", "init", "open", "openRegistry"],
     embed: ["ElanusError", "fromFunction", "loadStaticModel"],
   });
 });

@@ -18,7 +18,9 @@ pub use report::{require, text, verdict_text, write_junit};
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::queries::Asked;
 use crate::registry::time;
+use elanus::segment::Sealed;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
@@ -69,7 +71,8 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     }
     let policy = args.policy.as_deref().map(read_policy).transpose()?;
     let against = args.against.as_deref().map(Place::of);
-    let Found { evaluation, answers, other } = evaluate(&Place::of(&args.file), against.as_ref(), options, progress)?;
+    let Found { evaluation, answers, other, .. } =
+        evaluate(&Place::of(&args.file), against.as_ref(), options, progress)?;
     let of = args.file.display().to_string();
     let verdict = policy.map(|policy| policy.judge(&evaluation.measured(evaluation.bytes)));
     if let Some(path) = &args.junit {
@@ -108,6 +111,9 @@ pub struct Found {
     pub evaluation: Evaluation,
     pub answers: Answers,
     pub other: Option<Answers>,
+    /// The evaluated index, and what it was asked.
+    pub sealed: Sealed,
+    pub queries: Vec<Asked>,
 }
 
 /// Evaluates an index, beside another if there is one.
@@ -132,7 +138,7 @@ pub fn evaluate(
     let own = answers(&subject, options, labels.as_ref(), progress)?;
     let Some(against) = against else {
         let evaluation = Evaluation::of(time(), &subject, &own, None, labels.as_ref(), options);
-        return Ok(Found { evaluation, answers: own, other: None });
+        return Ok(Found { evaluation, answers: own, other: None, sealed: subject.sealed, queries: subject.queries });
     };
     let queries = options.against_queries.as_deref().unwrap_or(&options.queries);
     let vectors = options.against_vectors.as_deref().or(options.vectors.as_deref());
@@ -147,5 +153,5 @@ pub fn evaluate(
     let name = against.name.clone();
     let beside = Other { name, sha256: against.sha256.clone(), subject: &other, answers: &theirs };
     let evaluation = Evaluation::of(time(), &subject, &own, Some(beside), labels.as_ref(), options);
-    Ok(Found { evaluation, answers: own, other: Some(theirs) })
+    Ok(Found { evaluation, answers: own, other: Some(theirs), sealed: subject.sealed, queries: subject.queries })
 }

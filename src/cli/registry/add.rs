@@ -4,6 +4,7 @@ use super::Change;
 use super::digest::digest_file;
 use super::log::Action;
 use super::manifest::{DataCard, IndexCard, Manifest, Role};
+use super::self_test::SelfTest;
 use super::state::{Release, check_name};
 use super::store::{Draft, Store, time, who};
 use crate::failure::{Failure, Result};
@@ -64,6 +65,7 @@ pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) 
     let card: Value = serde_json::from_str(sealed.card()).unwrap_or_default();
     let data = data_card(args, sealed.header().count, progress)?;
     let index = IndexCard::of(&sealed);
+    let self_test = SelfTest::of_directions(&sealed)?;
     drop(sealed);
 
     let mut changing = store.change()?;
@@ -93,6 +95,7 @@ pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) 
         model: part("model"),
         data: Some(data),
         build: part("build"),
+        self_test,
         ..Manifest::new(args.name.clone(), time(), author, files, index)
     };
     let sha256 = changing.put_manifest(&manifest)?;

@@ -3,6 +3,7 @@
 use super::Change;
 use super::log::Action;
 use super::manifest::Manifest;
+use super::self_test::SelfTest;
 use super::state::{CHAMPION, Release, State, damaged};
 use super::store::{Draft, Store};
 use crate::evaluate::{Evaluation, Found, Options, Place, evaluate, text, write_html};
@@ -50,12 +51,13 @@ pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) 
     };
     let other = against.as_ref().zip(other_path.as_deref()).map(|((name, m), path)| place(name, m, path));
     let found = evaluate(&place(&release.name, &manifest, &path), other.as_ref(), &args.options, progress)?;
-    let Found { evaluation, answers, other } = found;
+    let Found { evaluation, answers, other, sealed, queries } = found;
     if let Some(path) = &args.html {
         write_html(path, &release.name, &evaluation, &answers, other.as_ref(), None)?;
     }
     if !args.change.dry_run {
-        keep(args, store, &release, &evaluation)?;
+        let test = SelfTest::of(&sealed, &queries)?;
+        keep(args, store, &release, &evaluation, test)?;
     }
     output.either(
         || args.change.tense(&text(&release.name, &evaluation)),
@@ -76,7 +78,7 @@ fn beside<'a>(args: &Args, state: &'a State, release: &Release) -> Result<Option
 }
 
 /// Puts an evaluation into the manifest, in the place of one of the same name.
-fn keep(args: &Args, store: &Store, release: &Release, evaluation: &Evaluation) -> Result<()> {
+fn keep(args: &Args, store: &Store, release: &Release, evaluation: &Evaluation, test: Option<SelfTest>) -> Result<()> {
     let mut changing = store.change()?;
     let Some(now) = changing.now.state.find(&release.name).cloned() else {
         return Err(Failure::input(format!("{} was removed while it was evaluated", release.name)));
@@ -87,6 +89,8 @@ fn keep(args: &Args, store: &Store, release: &Release, evaluation: &Evaluation) 
     }
     manifest.evaluations.retain(|other| other.name != evaluation.name);
     manifest.evaluations.push(evaluation.clone());
+    // Real queries say more than random directions.
+    manifest.self_test = test;
     let sha256 = changing.put_manifest(&manifest)?;
     let draft = Draft {
         release: Some(release.name.clone()),

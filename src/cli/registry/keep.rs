@@ -129,9 +129,11 @@ fn check(release: &super::state::Release, store: &Store, progress: Progress) -> 
             ));
         }
     }
-    let index = IndexCard::of(&load::open(&store.path(&manifest.index_file().path), progress)?);
+    let sealed = load::open(&store.path(&manifest.index_file().path), progress)?;
+    let index = IndexCard::of(&sealed);
     if index != manifest.index {
         return Err(Failure::check("CORRUPT_REGISTRY", "the index isn't the one that its manifest describes"));
     }
+    manifest.self_test.as_ref().map_or(Ok(()), |test| test.check(&sealed))?;
     Ok(manifest.bytes())
 }

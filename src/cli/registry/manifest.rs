@@ -2,6 +2,7 @@
 //! It is an object like the files that it names, so a name and a hash pin all of a release.
 
 use super::digest::{digest, is_digest};
+use super::self_test::SelfTest;
 use super::state::{SCHEMA_VERSION, check_version, damaged};
 use crate::evaluate::Evaluation;
 use crate::failure::Result;
@@ -35,6 +36,8 @@ pub struct Manifest {
     pub build: Option<Value>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub evaluations: Vec<Evaluation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub self_test: Option<SelfTest>,
 }
 
 /// What a file is for.
@@ -150,6 +153,7 @@ impl Manifest {
             data: None,
             build: None,
             evaluations: Vec::new(),
+            self_test: None,
         }
     }
 }

@@ -8,6 +8,7 @@ mod keep;
 mod log;
 mod manifest;
 mod promote;
+mod self_test;
 mod show;
 mod state;
 mod store;
