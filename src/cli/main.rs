@@ -6,6 +6,7 @@ mod build;
 mod card;
 mod convert;
 mod evaluate;
+mod experiment;
 mod failure;
 mod foreign;
 mod info;
@@ -66,6 +67,7 @@ enum Command {
     Search(search::Args),
     Bench(bench::Args),
     Evaluate(evaluate::Args),
+    Experiment(experiment::Args),
     Registry(registry::Args),
 }
 
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Search(args) => search::run(args, progress, &mut output),
         Command::Bench(args) => bench::run(args, progress, &mut output),
         Command::Evaluate(args) => evaluate::run(args, progress, &mut output),
+        Command::Experiment(args) => experiment::run(args, progress, &mut output),
         Command::Registry(args) => registry::run(args, progress, &mut output),
     };
     match result.and_then(|()| output.finish()) {

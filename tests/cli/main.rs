@@ -4,6 +4,7 @@
 mod bad_input;
 mod commands;
 mod convert;
+mod experiment;
 mod gate;
 mod registry;
 mod vector_files;
