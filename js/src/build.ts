@@ -3,7 +3,7 @@ import { type Card, type FieldInfo, parseCard } from './card.js';
 import type { BuildPlan, BuildProgress, Engine, Fields, IndexType, Key } from './engine.js';
 import { invalid } from './errors.js';
 import { isUrl } from './host.js';
-import { startEngine } from './open.js';
+import { moduleSource, startEngine } from './open.js';
 import { checkKeys, checkSignal, describe, flatten, isBatch, isNumbers, joinBits, knownOnly, oneOf, whole, type Float16, type Vector } from './options.js';
 import { VERSION } from './protocol.js';
 import { Index } from './search-index.js';
@@ -63,13 +63,15 @@ export interface BuildOptions {
   signal?: AbortSignal;
   /** As for {@link open}. */
   wasm?: WasmSource;
+  /** Where the module that builds comes from; by default `elanus-build.wasm` next to this package's script. */
+  buildWasm?: string | URL | WebAssembly.Module;
   /** As for {@link open}. */
   workerUrl?: string | URL;
 }
 
 const OPTIONS = [
   'dimension', 'metric', 'indexType', 'rerank', 'maxBytesPerVector', 'bits', 'm', 'nbits', 'efConstruction', 'nlist', 'calibrate', 'seed', 'ids',
-  'idField', 'fields', 'filterable', 'stored', 'name', 'card', 'thread', 'onProgress', 'signal', 'wasm', 'workerUrl',
+  'idField', 'fields', 'filterable', 'stored', 'name', 'card', 'thread', 'onProgress', 'signal', 'wasm', 'buildWasm', 'workerUrl',
 ] as const;
 
 const FLOATS_AT_ONCE = 1 << 20;
@@ -103,6 +105,8 @@ export async function build(vectors: Float32Array | Float64Array | Float16 | Int
   if (o.onProgress !== undefined && typeof o.onProgress !== 'function') throw invalid('onProgress must be a function');
   if (o.thread !== undefined) oneOf(o.thread, 'thread', ['worker', 'main'] as const);
   if (o.workerUrl !== undefined && typeof o.workerUrl !== 'string' && !isUrl(o.workerUrl)) throw invalid('workerUrl must be a string or a URL');
+  // Bundlers look for exactly this expression.
+  const builder = moduleSource(o.buildWasm, 'buildWasm', new URL('./elanus-build.wasm', import.meta.url));
   const keys = o.ids === undefined ? undefined : checkKeys(o.ids);
   for (const [name, list] of [['ids', o.ids], ['fields', o.fields]] as const) {
     if (list !== undefined && (!Array.isArray(list) || list.length !== count)) {
@@ -119,7 +123,7 @@ export async function build(vectors: Float32Array | Float64Array | Float16 | Int
     const started = await startEngine(module, o.thread, o.workerUrl);
     engine = started.engine;
     signal.throwIfAborted();
-    await engine.beginBuild(count, dimension, binary);
+    await engine.beginBuild(count, dimension, binary, builder);
     const rowsAtOnce = Math.max(1, Math.floor(FLOATS_AT_ONCE / dimension));
     for (let row = 0; row < count; row += rowsAtOnce) {
       signal.throwIfAborted();

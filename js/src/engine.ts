@@ -207,12 +207,15 @@ export type ForeignMetric =
   | 'HAMMING' | 'IP_DISTANCE' | 'NEGATIVE_IP' | 'COSINE_DISTANCE' | 'JACCARD_DISTANCE' | 'SORENSEN_DISTANCE' | 'EUCLIDEAN'
   | 'ANGULAR';
 
+/** Where a module comes from that is fetched when it is needed. */
+export type ModuleSource = string | WebAssembly.Module;
+
 /** What a file of another library doesn't say of itself, and where the module that reads such files is. */
 export interface Hints {
   readonly format: string | undefined;
   readonly dimension: number | undefined;
   readonly metric: string | undefined;
-  readonly module: string | WebAssembly.Module;
+  readonly module: ModuleSource;
 }
 
 /** What a file says of itself, as the core reads it. */
@@ -271,7 +274,7 @@ export interface Engine {
     signal: AbortSignal | undefined,
   ): Promise<Hit[]>;
   /** Makes room for vectors that a file will be built from: floats, or bits. */
-  beginBuild(count: number, dimension: number, binary: boolean): Promise<void>;
+  beginBuild(count: number, dimension: number, binary: boolean, module: ModuleSource): Promise<void>;
   /** The next vectors, one after the other, bits as bytes; the array may be detached by the call. */
   addVectors(vectors: Float32Array | Uint8Array): Promise<void>;
   addKeys(keys: readonly Key[]): Promise<void>;

@@ -1,8 +1,10 @@
-import type { Bindings, Builder } from '../../build/glue/glue.js';
+import type { Bindings, Builder } from '../../build/glue/build-glue.js';
+import { createGlue } from '../../build/glue/build-glue.js';
 import { ElanusError, fromPlain, isThrownByCore } from './errors.js';
-import type { BuildPlan, BuildProgress, Fields, Key } from './engine.js';
+import type { BuildPlan, BuildProgress, Fields, Key, ModuleSource } from './engine.js';
 import { nextTask } from './host.js';
 import { instantiate } from './instance.js';
+import { compile } from './wasm.js';
 
 /** What a built file is written to. */
 export interface FileSink {
@@ -13,7 +15,7 @@ export interface FileSink {
 const PROGRESS_MS = 40;
 
 /**
- * Builds one file, in a WebAssembly instance of its own: WebAssembly memory never shrinks, and a build takes several
+ * Builds one file, in an instance of the module that builds, which is fetched only then: WebAssembly memory never shrinks, and a build takes several
  * times what the index does. Whatever ends a build, dropping this gives all of it back.
  */
 export class FileBuilder {
@@ -34,8 +36,8 @@ export class FileBuilder {
     this.#builder = call(() => new bindings.Builder(count, dimension, binary));
   }
 
-  static async create(module: WebAssembly.Module, count: number, dimension: number, binary: boolean): Promise<FileBuilder> {
-    const { bindings, memory } = await instantiate(module);
+  static async create(source: ModuleSource, count: number, dimension: number, binary: boolean): Promise<FileBuilder> {
+    const { bindings, memory } = await instantiate(await compile(source), createGlue());
     return new FileBuilder(bindings, memory, count, dimension, binary);
   }
 

@@ -3,6 +3,7 @@ import { createGlue } from '../../build/glue/foreign-glue.js';
 import type { Direct } from './direct.js';
 import type { Description, Hit, Key, SearchPlan, Hints } from './engine.js';
 import { ElanusError } from './errors.js';
+import { instantiate } from './instance.js';
 import { compile, simdOf } from './wasm.js';
 
 /**
@@ -25,11 +26,9 @@ export class ForeignIndex {
   }
 
   static async create(hints: Hints): Promise<ForeignIndex> {
-    const { bindings, imports, start } = createGlue();
     const module = await compile(hints.module);
-    const instance = await WebAssembly.instantiate(module, imports);
-    start(instance.exports);
-    return new ForeignIndex(bindings, instance.exports['memory'] as WebAssembly.Memory, simdOf(module));
+    const { bindings, memory } = await instantiate(module, createGlue());
+    return new ForeignIndex(bindings, memory, simdOf(module));
   }
 
   /** Bytes of the file. */

@@ -1,20 +1,24 @@
-import type { Bindings } from '../../build/glue/glue.js';
-import { createGlue } from '../../build/glue/glue.js';
 import { ElanusError } from './errors.js';
 
 /** A WebAssembly instance, and the memory that is its own. */
-export interface Instance {
+export interface Instance<Bindings> {
   readonly bindings: Bindings;
   readonly memory: WebAssembly.Memory;
 }
 
+/** wasm-bindgen's side of an instance to be. */
+export interface Glue<Bindings> {
+  readonly bindings: Bindings;
+  readonly imports: WebAssembly.Imports;
+  start(exports: WebAssembly.Exports): void;
+}
+
 /**
- * Starts an instance of the module.
+ * Starts an instance of the module that the glue belongs to.
  *
  * @throws ElanusError `OUT_OF_MEMORY`; `WASM_UNAVAILABLE` if the module is of another version of this package
  */
-export async function instantiate(module: WebAssembly.Module): Promise<Instance> {
-  const { bindings, imports, start } = createGlue();
+export async function instantiate<Bindings>(module: WebAssembly.Module, { bindings, imports, start }: Glue<Bindings>): Promise<Instance<Bindings>> {
   let instance: WebAssembly.Instance;
   try {
     instance = await WebAssembly.instantiate(module, imports);
@@ -23,7 +27,7 @@ export async function instantiate(module: WebAssembly.Module): Promise<Instance>
     throw asOutOfMemory(cause) ?? new ElanusError(
       'WASM_UNAVAILABLE',
       `the WebAssembly module doesn't fit this version of elanus (${cause instanceof Error ? cause.message : cause}); ` +
-        'serve the elanus.wasm of the same package version',
+        'serve the .wasm files of the same package version',
       { cause },
     );
   }

@@ -1,4 +1,5 @@
 import type { Bindings, IndexHandle, IterationHandle, Loader } from '../../build/glue/glue.js';
+import { createGlue } from '../../build/glue/glue.js';
 import type { Asked, Queries } from './asked.js';
 import { type Direct, openDirect } from './direct.js';
 import type {
@@ -12,6 +13,7 @@ import type {
   Key,
   LoadOptions,
   MemoryUsage,
+  ModuleSource,
   SearchPlan,
   Source,
   Hints,
@@ -62,7 +64,7 @@ export class LocalEngine implements Engine, Sink {
   }
 
   static async create(module: WebAssembly.Module): Promise<LocalEngine> {
-    const { bindings, memory } = await instantiate(module);
+    const { bindings, memory } = await instantiate(module, createGlue());
     return new LocalEngine(module, bindings, memory);
   }
 
@@ -140,8 +142,8 @@ export class LocalEngine implements Engine, Sink {
     return { ...description, format: 'elanus', binary: this.#binary, bytes: total, simd: simdOf(this.#module) };
   }
 
-  async beginBuild(count: number, dimension: number, binary: boolean): Promise<void> {
-    this.#builder = await FileBuilder.create(this.#module, count, dimension, binary);
+  async beginBuild(count: number, dimension: number, binary: boolean, module: ModuleSource): Promise<void> {
+    this.#builder = await FileBuilder.create(module, count, dimension, binary);
   }
 
   async addVectors(vectors: Float32Array | Uint8Array): Promise<void> {

@@ -1,6 +1,6 @@
 import { cancellation } from './cancel.js';
 import { checkModel, type ModelSource, parseCard } from './card.js';
-import type { Engine, Progress, Source, Hints } from './engine.js';
+import type { Engine, ModuleSource, Progress, Source, Hints } from './engine.js';
 import { ElanusError, invalid } from './errors.js';
 import { asBytes, isBlob, isFileHandle, isModule, isUrl, nodeFiles } from './host.js';
 import { Index } from './search-index.js';
@@ -113,12 +113,18 @@ function hintsOf({ format, dimension, metric, foreignWasm }: OpenOptions): Hints
   if (dimension !== undefined && !(Number.isInteger(dimension) && dimension > 0 && dimension <= 0xffff_ffff)) {
     throw invalid(`dimension must be a whole number from 1 on, not ${describe(dimension)}`);
   }
-  if (foreignWasm !== undefined && typeof foreignWasm !== 'string' && !isUrl(foreignWasm) && !isModule(foreignWasm)) {
-    throw invalid(`foreignWasm must be an address or a WebAssembly.Module, not ${describe(foreignWasm)}`);
+  // Bundlers look for exactly this expression.
+  const module = moduleSource(foreignWasm, 'foreignWasm', new URL('./elanus-foreign.wasm', import.meta.url));
+  return { format, dimension, metric, module };
+}
+
+/** Where a module comes from that is fetched by whoever needs it: a worker would resolve an address against its own script. */
+export function moduleSource(given: string | URL | WebAssembly.Module | undefined, name: string, own: URL): ModuleSource {
+  if (given !== undefined && typeof given !== 'string' && !isUrl(given) && !isModule(given)) {
+    throw invalid(`${name} must be an address or a WebAssembly.Module, not ${describe(given)}`);
   }
-  // Bundlers look for exactly this expression. A worker would resolve an address against its own script.
-  const module = foreignWasm ?? new URL('./elanus-foreign.wasm', import.meta.url);
-  return { format, dimension, metric, module: isModule(module) ? module : absolute(String(module)) };
+  const module = given ?? own;
+  return isModule(module) ? module : absolute(String(module));
 }
 
 /** An address as the page would resolve it. */

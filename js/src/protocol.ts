@@ -1,5 +1,5 @@
 import type { Asked, Queries } from './asked.js';
-import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, Progress, SearchPlan, Source, Hints, Vectors } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, ModuleSource, Progress, SearchPlan, Source, Hints, Vectors } from './engine.js';
 import type { PlainError } from './errors.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
 
@@ -17,7 +17,7 @@ export interface Methods {
   reserve(bytes: number): void;
   write(bytes: Uint8Array): void;
   finish(total: number, verify: boolean, hints: Hints): Description;
-  beginBuild(count: number, dimension: number, binary: boolean): void;
+  beginBuild(count: number, dimension: number, binary: boolean, module: ModuleSource): void;
   addVectors(vectors: Float32Array | Uint8Array): void;
   addKeys(keys: readonly Key[]): void;
   addFields(fields: Fields): void;

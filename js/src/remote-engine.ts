@@ -1,5 +1,5 @@
 import type { Asked, Queries } from './asked.js';
-import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hints, Hit, Key, LoadOptions, MemoryUsage, SearchPlan, Source, Vectors } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hints, Hit, Key, LoadOptions, MemoryUsage, ModuleSource, SearchPlan, Source, Vectors } from './engine.js';
 import { ElanusError, fromPlain } from './errors.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
 import { lifelineName, watch } from './lifeline.js';
@@ -82,8 +82,8 @@ export class RemoteEngine implements Engine, Sink {
     return this.#call('search', [queries, plan], { signal, transfer: buffers(queries) });
   }
 
-  beginBuild(count: number, dimension: number, binary: boolean): Promise<void> {
-    return this.#call('beginBuild', [count, dimension, binary]);
+  beginBuild(count: number, dimension: number, binary: boolean, module: ModuleSource): Promise<void> {
+    return this.#call('beginBuild', [count, dimension, binary, module]);
   }
 
   addVectors(vectors: Float32Array | Uint8Array): Promise<void> {

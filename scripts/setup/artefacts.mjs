@@ -19,18 +19,19 @@ export const WASM_FEATURES = [
   "--enable-sign-ext",
 ];
 
-/** The module for `.elanus` files, also with relaxed SIMD, and those for files of other libraries and for collections. */
+/** The module that searches `.elanus` files, also with relaxed SIMD; and what few pages need: building them, files of other libraries, collections. */
 const WASM_BUILDS = [
   { folder: "wasm", features: [], relax: true },
+  { folder: "wasm-build", features: ["--features", "web-build"], relax: false },
   { folder: "wasm-foreign", features: ["--features", "web-foreign"], relax: false },
   { folder: "wasm-collection", features: ["--features", "web-collection"], relax: false },
 ];
 
-/** build/wasm, build/wasm-foreign, build/wasm-collection: the crate as WebAssembly modules with their JavaScript glue. */
+/** build/wasm and its likes: the crate as WebAssembly modules with their JavaScript glue. */
 export const wasm = stamped({
   id: "wasm",
   title: "WebAssembly modules (wasm-pack, wasm-opt)",
-  estimate: 190,
+  estimate: 250,
   needs: ["dependencies", "wasm-std", "wasm-pack", "wasm-bindgen"],
 
   async inputs(site) {

@@ -9,6 +9,7 @@ use wasm_bindgen::JsValue;
 const MAX_SAFE_INTEGER: i64 = (1 << 53) - 1;
 
 /// A number, a BigInt or a string.
+#[cfg(not(feature = "web-build"))]
 pub(super) fn from_key(key: Key) -> JsValue {
     match key {
         Key::Int64(n) => from_number(n),
@@ -17,6 +18,7 @@ pub(super) fn from_key(key: Key) -> JsValue {
 }
 
 /// A number, or a BigInt where a number would lose digits.
+#[cfg(not(feature = "web-build"))]
 pub(super) fn from_number(n: i64) -> JsValue {
     match n.unsigned_abs() > MAX_SAFE_INTEGER as u64 {
         true => js_sys::BigInt::from(n).into(),

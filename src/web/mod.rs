@@ -3,38 +3,44 @@
 //! views on this module's memory, options and descriptions as plain objects, failures as
 //! `{ code, message }`.
 //!
-//! The crate is built for the browser three times, so that nobody downloads what they don't use:
-//! without features for `.elanus` files, with `web-foreign` for files of other libraries, and with
-//! `web-collection` for collections.
+//! The crate is built for the browser four times, so that nobody downloads what they don't use: without
+//! features to search `.elanus` files, with `web-build` to build them, with `web-foreign` for files of
+//! other libraries, and with `web-collection` for collections.
 
-#[cfg(all(feature = "web-foreign", feature = "web-collection"))]
-compile_error!("a module is for files of other libraries or for collections: take one of the two features");
+#[cfg(any(
+    all(feature = "web-build", feature = "web-foreign"),
+    all(feature = "web-build", feature = "web-collection"),
+    all(feature = "web-foreign", feature = "web-collection")
+))]
+compile_error!("web-build, web-foreign and web-collection are modules of their own: build them one by one");
 
-#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
+#[cfg(feature = "web-build")]
 mod builder;
 #[cfg(feature = "web-collection")]
 mod collection;
 #[cfg(feature = "web-foreign")]
 mod foreign;
-#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
+#[cfg(not(any(feature = "web-build", feature = "web-foreign", feature = "web-collection")))]
 mod handle;
 mod key;
+#[cfg(not(feature = "web-build"))]
 mod loader;
 #[cfg(feature = "web-collection")]
 mod schema;
-#[cfg(not(feature = "web-collection"))]
+#[cfg(not(any(feature = "web-build", feature = "web-collection")))]
 mod told;
 
-#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
+#[cfg(feature = "web-build")]
 pub use builder::{Builder, choose};
 #[cfg(feature = "web-collection")]
 pub use collection::{CatalogHandle, CollectionHandle, Opening, head_of_log};
 #[cfg(feature = "web-foreign")]
 pub use foreign::ForeignHandle;
-#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
+#[cfg(not(any(feature = "web-build", feature = "web-foreign", feature = "web-collection")))]
 pub use handle::{IndexHandle, IterationHandle};
+#[cfg(not(feature = "web-build"))]
 pub use loader::Loader;
-#[cfg(not(any(feature = "web-foreign", feature = "web-collection")))]
+#[cfg(not(any(feature = "web-build", feature = "web-foreign", feature = "web-collection")))]
 pub use loader::{inspect, is_foreign};
 
 use crate::words::Error;

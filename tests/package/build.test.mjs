@@ -65,7 +65,7 @@ test("the file is what the native command builds", async (t) => {
   await codes.close();
   const parts = await elanus.build(vectors, { indexType: "IVF_PQ", m: 5, nbits: 4 });
   same(await parts.toBytes(), native(["--index-type", "IVF_PQ", "--m", "5", "--nbits", "4"]), "codes of parts");
-  assert.equal((await parts.search(query, { limit: 1, nprobe: 1000, rerank: vectors.length }))[0].row, nearest);
+  assert.equal((await parts.search(query, { limit: 1, nprobe: 1000 }))[0].id, nearest);
   await parts.close();
   for (const wrong of [{ m: 3 }, { nbits: 4 }, { indexType: "IVF_PQ", nbits: 5 }, { indexType: "IVF_PQ", m: DIMENSION + 1 }]) {
     await assert.rejects(elanus.build(vectors, wrong), { code: "INVALID_ARGUMENT" });
