@@ -118,6 +118,10 @@ pub struct Args {
     #[command(flatten)]
     recipe: Recipe,
 
+    /// Add checksums of blocks, so that parts of the file can be fetched and trusted without the rest.
+    #[arg(long)]
+    checks: bool,
+
     /// A JSON object stored with the index: its "model" says what made the vectors.
     #[arg(long)]
     card: Option<PathBuf>,
@@ -252,6 +256,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         },
     )?;
     bar.finish_and_clear();
+    let file = if args.checks { file.with_checks() } else { file };
     let bytes = replace(&args.output, |sink| file.write(sink))?;
 
     let seconds = started.elapsed().as_secs_f64();

@@ -46,6 +46,9 @@ impl Kind {
     /// Rows of bits, eight a byte.
     pub const ROWS_BITS: Kind = Kind(15);
 
+    /// Checksums of blocks of the file. A reader of whole files may pass over them.
+    pub const CHECKS: Kind = Kind(0x8000_0100);
+
     const NAMES: &[(Kind, &'static str)] = &[
         (Kind::CARD, "card"),
         (Kind::ROTATION, "rotation"),
@@ -66,6 +69,7 @@ impl Kind {
         (Kind::EXTENDED, "extended"),
         (Kind::CODEBOOKS, "codebooks"),
         (Kind::ROWS_BITS, "rows_bits"),
+        (Kind::CHECKS, "checks"),
     ];
 
     /// The name that messages and `elanus info` use; `None` for a code that this version doesn't know.

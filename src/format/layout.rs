@@ -74,6 +74,13 @@ impl Layout {
         self.entries.iter().find(|e| e.kind == kind)
     }
 
+    /// What the section `checks` has checksums of: all from the first section up to itself. Empty
+    /// without one.
+    pub fn checked_bytes(&self) -> Range<u64> {
+        let first = self.entries.first().map_or(0, |entry| entry.offset);
+        first..self.entry(Kind::CHECKS).map_or(first, |entry| entry.offset)
+    }
+
     /// The runs of padding: they must be zero.
     pub fn gaps(&self) -> impl Iterator<Item = Range<u64>> + '_ {
         let table_end = (HEADER_BYTES + self.entries.len() * ENTRY_BYTES) as u64;

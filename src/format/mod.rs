@@ -5,12 +5,15 @@
 //! the same for a thousand rows and for ten million; [`FileReader::verify`] pays for the rest. Both
 //! are needed to trust a file: what opens may still be damaged inside.
 
+mod checks;
 mod header;
 mod kind;
 mod layout;
+pub mod ranges;
 mod reader;
 mod writer;
 
+pub use checks::{BLOCK_BYTES, Blocks, Checks};
 pub use header::Header;
 pub use kind::Kind;
 pub use layout::{Entry, Layout};

@@ -1,6 +1,6 @@
 //! Reads a file that is in memory.
 
-use super::{Header, Kind, Layout, checksum};
+use super::{Checks, Header, Kind, Layout, checksum};
 use crate::words::{Blob, Error, Result};
 use std::ops::Range;
 
@@ -76,6 +76,13 @@ impl FileReader {
                     "the padding in bytes {} to {} isn't zero; the file is damaged or hides something",
                     gap.start, gap.end
                 )));
+            }
+        }
+        if let Some(section) = self.section(Kind::CHECKS) {
+            let covered = self.layout.checked_bytes();
+            let checks = Checks::open(&section, covered.clone())?;
+            if !covered.is_empty() {
+                checks.verify(covered.start, &self.slice(covered)?)?;
             }
         }
         Ok(())
@@ -242,6 +249,31 @@ mod tests {
         assert_eq!(&reader.section(Kind::CARD).unwrap()[..], b"{}");
         assert_eq!(read(&file(&[(Kind(200), b"x")])).unwrap_err().code, Code::UnsupportedFormat);
         assert!(reader.require(Kind::KEYS).unwrap_err().message.contains("keys"));
+    }
+
+    #[test]
+    fn checks_cover_every_byte_between_the_table_and_them() {
+        let mut writer = FileWriter::new(HEADER);
+        writer.section(Kind::ROWS_F32, vec![7; 9000]);
+        writer.section(Kind::CARD, b"{}".to_vec());
+        writer.section(Kind(0x8000_0200), b"later".to_vec());
+        let writer = writer.with_checks();
+        let length = writer.file_bytes();
+        let bytes = writer.into_bytes();
+        assert_eq!(bytes.len() as u64, length);
+        let reader = read(&bytes).unwrap();
+        reader.verify().unwrap();
+        let covered = reader.layout().checked_bytes();
+        assert_eq!(covered, reader.layout().entries[0].offset..reader.layout().entry(Kind::CHECKS).unwrap().offset);
+
+        // A sum that isn't its block's, under a right checksum of the section.
+        let mut lying = FileWriter::new(HEADER);
+        lying.section(Kind::ROWS_F32, vec![7; 9000]);
+        let mut sums = b"\0\x10\0\0\0\0\0\0".to_vec();
+        sums.extend([1; 8 * 3]);
+        lying.section(Kind::CHECKS, sums);
+        let error = read(&lying.into_bytes()).unwrap().verify().unwrap_err();
+        assert!(error.message.contains("should have checksum"), "{error}");
     }
 
     #[test]

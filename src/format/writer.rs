@@ -1,7 +1,7 @@
 //! Writes a file: sections in, header, table and padding out.
 
 use super::layout::{aligned, encode_entry};
-use super::{ENTRY_BYTES, Entry, HEADER_BYTES, Header, Kind, MAX_SECTIONS, checksum};
+use super::{Checks, ENTRY_BYTES, Entry, HEADER_BYTES, Header, Kind, MAX_SECTIONS, checksum};
 use crate::words::bytes::ALIGNMENT;
 use std::borrow::Cow;
 
@@ -35,6 +35,17 @@ impl<'a> FileWriter<'a> {
         assert!(self.sections.iter().all(|s| s.kind != kind), "{kind} is written twice");
         assert!(self.sections.len() < MAX_SECTIONS, "more than {MAX_SECTIONS} sections");
         self.sections.push(Section { kind, bytes: bytes.into() });
+    }
+
+    /// Adds the checksums of blocks, by which ranges of the file can be trusted. All other sections are
+    /// there already: one that is added later isn't covered, and its place in the table moves what is.
+    pub fn with_checks(mut self) -> Self {
+        self.sections.sort_by_key(|s| s.kind);
+        let start = align((HEADER_BYTES + (self.sections.len() + 1) * ENTRY_BYTES) as u64);
+        let covered = self.sections.iter().filter(|s| s.kind < Kind::CHECKS);
+        let checks = Checks::encode(start, covered.flat_map(|section| [&section.bytes[..], padding(&section.bytes)]));
+        self.section(Kind::CHECKS, checks);
+        self
     }
 
     /// How many bytes the file has.
@@ -87,8 +98,13 @@ fn pad<E>(bytes: &[u8], sink: &mut impl FnMut(&[u8]) -> Result<(), E>) -> Result
     if !bytes.is_empty() {
         sink(bytes)?;
     }
-    match bytes.len().next_multiple_of(ALIGNMENT) - bytes.len() {
-        0 => Ok(()),
-        missing => sink(&[0; ALIGNMENT][..missing]),
+    match padding(bytes) {
+        [] => Ok(()),
+        zeros => sink(zeros),
     }
+}
+
+/// The zeros that follow these bytes.
+fn padding(bytes: &[u8]) -> &'static [u8] {
+    &[0; ALIGNMENT][..bytes.len().next_multiple_of(ALIGNMENT) - bytes.len()]
 }
