@@ -89,6 +89,16 @@ impl Default for Scratch {
 }
 
 impl Scratch {
+    /// The lists that the last search of a scan looked into, nearest first.
+    pub fn probed(&self) -> impl Iterator<Item = lists::List> + '_ {
+        self.scan.probed()
+    }
+
+    /// The rows that the last search of a scan compared exactly, if it was told how many.
+    pub fn candidates(&self) -> &[Hit] {
+        self.scan.candidates()
+    }
+
     /// What the search left in `top`, nearest first.
     fn take_hits(&mut self) -> Vec<Hit> {
         let mut hits = Vec::with_capacity(self.top.len());

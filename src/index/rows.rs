@@ -12,6 +12,7 @@ use crate::quantize::{rabitq, sq8};
 use crate::words::bytes::{as_bytes, cast};
 use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Metric, Precision, Result, TopK};
 use std::borrow::Cow;
+use std::ops::Range;
 
 /// Standard deviations of its rounding by which an 8-bit distance may be too large before the f32
 /// row isn't looked at any more.
@@ -187,6 +188,12 @@ impl Rows {
         if !hopeless {
             top.push_ranked(hit, self.given(hit.row));
         }
+    }
+
+    /// Where a row lies in section 8.
+    pub fn floats_of(&self, row: u32) -> Range<usize> {
+        let size = 4 * self.shape.dimension;
+        row as usize * size..(row as usize + 1) * size
     }
 
     /// The rows in 8 bits, if there.

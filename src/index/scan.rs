@@ -37,6 +37,7 @@ use crate::quantize::rotation::{self, Rotation};
 use crate::quantize::{extended, map_chunks, map_range, pq, rabitq};
 use crate::words::bytes::as_bytes;
 use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result};
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Blocks scanned at a time, all with the same threshold.
@@ -86,6 +87,16 @@ impl Default for ScanScratch {
             bounds: vec![[0.0; BLOCK_ROWS]; BLOCKS_AT_ONCE],
             hits: vec![0; BLOCKS_AT_ONCE],
         }
+    }
+}
+
+impl ScanScratch {
+    pub(super) fn probed(&self) -> impl Iterator<Item = lists::List> + '_ {
+        self.probes.iter().map(|probe| probe.list)
+    }
+
+    pub(super) fn candidates(&self) -> &[Hit] {
+        &self.candidates
     }
 }
 
@@ -284,6 +295,12 @@ impl Scan {
     /// The rows that candidates are compared with; a file may have none.
     pub fn rows(&self) -> &Rows {
         &self.rows
+    }
+
+    /// Where the codes of a list lie in their section.
+    pub fn codes_of(&self, list: lists::List) -> Range<usize> {
+        let size = self.block_bytes();
+        list.first_block * size..(list.first_block + list.blocks()) * size
     }
 
     /// The lists.

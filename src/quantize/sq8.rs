@@ -19,6 +19,7 @@
 use crate::distance;
 use crate::words::bytes::{ALIGNMENT, as_bytes, cast};
 use crate::words::{Blob, Error, MatrixView, Metric, Result};
+use std::ops::Range;
 
 const LARGEST_CODE: f32 = 127.0;
 
@@ -115,7 +116,25 @@ fn encode_row(row: &[f32], mean: &[f32], whole: bool, codes: &mut [u8]) -> [f32;
     [scale, (f64::from(scale).powi(2) * square as f64) as f32]
 }
 
+/// Where the mean lies in a section.
+pub fn mean_place(dimension: usize) -> Range<usize> {
+    0..4 * dimension
+}
+
 impl Rows {
+    /// Where what belongs to a row lies in the section: its scale, its square, its codes.
+    pub fn places(&self, row: usize) -> [Range<usize>; 3] {
+        let scales = self.centre.len().next_multiple_of(ALIGNMENT);
+        let squares = scales + self.scales.len().next_multiple_of(ALIGNMENT);
+        let codes = squares + self.squares.len().next_multiple_of(ALIGNMENT);
+        let square = if self.squares.is_empty() { 0 } else { 4 };
+        [
+            scales + 4 * row..scales + 4 * row + 4,
+            squares + square * row..squares + square * (row + 1),
+            codes + self.dimension * row..codes + self.dimension * (row + 1),
+        ]
+    }
+
     /// The rows of a section.
     ///
     /// # Errors

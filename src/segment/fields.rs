@@ -7,6 +7,7 @@ use crate::words::{Blob, Code, Cursor, Error, Result, order};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use std::ops::Range;
 
 /// A block of several rows unpacks to at most this many bytes. Larger ones pack better, smaller
 /// ones are faster to read one row of.
@@ -169,6 +170,20 @@ impl Fields {
             )));
         }
         Ok(fields)
+    }
+
+    /// What opening the section looks at, and what finds a row in it: the directory, whose length the
+    /// section's first bytes tell.
+    pub(super) fn directory(section: &[u8]) -> Range<usize> {
+        let blocks = section.first_chunk().map_or(0, |blocks| u32::from_le_bytes(*blocks)) as u64;
+        let end = (HEAD as u64 + (blocks + 1) * ENTRY as u64).min(section.len() as u64);
+        0..end as usize
+    }
+
+    /// Where the block of a row lies in the section.
+    pub(super) fn place(&self, row: u32) -> Result<Range<usize>> {
+        let (block, next) = self.bounds(self.find(row)?)?;
+        Ok(block.offset as usize..next.offset as usize)
     }
 
     /// The JSON texts of these rows, in their order. Each block is unpacked once.

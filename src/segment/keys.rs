@@ -5,6 +5,7 @@ use crate::words::say::quoted;
 use crate::words::{Blob, Code, Cursor, Error, Result, order};
 use std::cmp::Ordering;
 use std::fmt;
+use std::ops::Range;
 use std::sync::OnceLock;
 
 const INT64: u32 = 1;
@@ -224,6 +225,31 @@ impl Keys {
                 Err(_) => Err(Error::corrupt(format!("the key of row {row} isn't UTF-8; the file is damaged"))),
             },
         }
+    }
+
+    /// What opening the section looks at.
+    pub(super) fn ends(section_bytes: usize, count: u32) -> [Range<usize>; 2] {
+        let last = HEAD.saturating_add(4 * count as usize);
+        [0..section_bytes.min(HEAD + 4), last.min(section_bytes)..(last + 4).min(section_bytes)]
+    }
+
+    /// Where the section has a row's key, or where it says where its text is.
+    pub(super) fn place(&self, row: u32) -> Range<usize> {
+        let row = row as usize;
+        match &self.stored {
+            Stored::RowNumbers | Stored::Order(_) => 0..0,
+            Stored::Int64(_) => HEAD + 8 * row..HEAD + 8 * (row + 1),
+            Stored::VarChar { .. } => HEAD + 4 * row..HEAD + 4 * (row + 2),
+        }
+    }
+
+    /// Where the section has the text of a row's key; empty for a number.
+    pub(super) fn text_place(&self, row: u32) -> Result<Range<usize>> {
+        let Stored::VarChar { ends, .. } = &self.stored else { return Ok(0..0) };
+        self.text(row)?;
+        let numbers = ends.as_numbers::<u32>()?;
+        let text = HEAD + ends.len();
+        Ok(text + numbers[row as usize] as usize..text + numbers[row as usize + 1] as usize)
     }
 
     /// The row that has this key. The first call orders the keys, if they don't ascend already.

@@ -116,6 +116,12 @@ impl Blob {
         Ok(Blob { buffer: self.buffer.clone(), range: start..start + range.len() })
     }
 
+    /// The bytes, to be changed; `None` while another slice of the buffer is alive.
+    pub fn get_mut(&mut self) -> Option<&mut [u8]> {
+        let range = self.range.clone();
+        Arc::get_mut(&mut self.buffer).map(|buffer| &mut buffer.as_mut_slice()[range])
+    }
+
     /// The bytes as numbers, in place.
     ///
     /// # Errors

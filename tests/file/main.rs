@@ -9,6 +9,7 @@ mod forge;
 mod hostile;
 #[path = "../memory/mod.rs"]
 mod memory;
+mod partial;
 mod queries;
 mod sealed;
 mod selectivity;
