@@ -200,7 +200,7 @@ impl Job {
     /// The index file; none if nothing is left of the parts. The same entities give the same bytes.
     ///
     /// # Errors
-    /// `OUT_OF_MEMORY`, and those of [`build`].
+    /// `OUT_OF_MEMORY`, and those of [`build()`].
     pub fn build(&self) -> Result<Option<Vec<u8>>> {
         let Job { schema, batch: Batch { vectors, entities }, .. } = self;
         if entities.is_empty() {

@@ -179,7 +179,7 @@ impl Parts {
     /// An `.elanus` file of the same vectors and keys, indexed anew.
     ///
     /// # Errors
-    /// Those of [`build`].
+    /// Those of [`build()`].
     pub fn rebuild(
         &self,
         index_type: IndexType,
