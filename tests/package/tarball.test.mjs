@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { project, root, tarball } from "./support/tarball.mjs";
 
 /** Kilobytes (1000 bytes), compressed. The ceiling for everything is 250; these hold what was reached. */
-const BUDGET = { wasm: 242, relaxed: 243, build: 232, foreign: 134, collection: 418, index: 52, worker: 25, tarball: 1500 };
+const BUDGET = { wasm: 240, relaxed: 241, build: 229, foreign: 141, collection: 415, index: 46, worker: 25, tarball: 1460 };
 
 let folder;
 let installed;
