@@ -2,7 +2,7 @@ import type { CatalogHandle } from '../../../build/glue/collection-glue.js';
 import { createGlue } from '../../../build/glue/collection-glue.js';
 import type { Key } from '../engine.js';
 import { ElanusError, isThrownByCore } from '../errors.js';
-import { asOutOfMemory } from '../instance.js';
+import { instantiate } from '../instance.js';
 import { holdForLife } from '../lifeline.js';
 import { type Folder, NoFolder, originFolder } from './files.js';
 import { Kept, type Module } from './kept.js';
@@ -70,15 +70,8 @@ export class Keeper implements Answers {
     });
   }
 
-  async #instance(): Promise<Module> {
-    const { bindings, imports, start } = createGlue();
-    try {
-      const instance = await WebAssembly.instantiate(this.#module, imports);
-      start(instance.exports);
-      return { bindings, memory: instance.exports['memory'] as WebAssembly.Memory };
-    } catch (cause) {
-      throw asOutOfMemory(cause) ?? cause;
-    }
+  #instance(): Promise<Module> {
+    return instantiate(this.#module, createGlue());
   }
 
   /** Removes folders of collections that an interrupted creation or removal has left. */

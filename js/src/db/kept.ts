@@ -2,15 +2,13 @@ import type { Bindings, CollectionHandle } from '../../../build/glue/collection-
 import type { Key } from '../engine.js';
 import { ElanusError } from '../errors.js';
 import { nextTask } from '../host.js';
+import type { Instance } from '../instance.js';
 import type { Folder, OpenFile } from './files.js';
 import type { Batch, Found, PlainSchema, SearchAsked, SegmentStats, Stats } from './protocol.js';
 import { Slots } from './slots.js';
 
-/** An instance of the module, with its memory. */
-export interface Module {
-  readonly bindings: Bindings;
-  readonly memory: WebAssembly.Memory;
-}
+/** An instance of the module that keeps collections. */
+export type Module = Instance<Bindings>;
 
 const logName = (number: number): string => `log-${number}`;
 const segmentName = (number: number): string => `segment-${number}`;
