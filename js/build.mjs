@@ -1,6 +1,6 @@
 /**
  * Builds pkg/, the npm package: types by tsc, JavaScript by esbuild, the modules from build/wasm/,
- * build/wasm-build/, build/wasm-foreign/ and build/wasm-collection/, where `npm run build:wasm` leaves them.
+ * build/wasm-lazy/, build/wasm-build/, build/wasm-foreign/ and build/wasm-collection/, where `npm run build:wasm` leaves them.
  */
 import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -15,6 +15,7 @@ const js = path.dirname(fileURLToPath(import.meta.url));
 const root = path.dirname(js);
 const pkg = path.join(root, "pkg");
 const wasmFolder = path.join(root, "build", "wasm");
+const lazyFolder = path.join(root, "build", "wasm-lazy");
 const buildFolder = path.join(root, "build", "wasm-build");
 const foreignFolder = path.join(root, "build", "wasm-foreign");
 const collectionFolder = path.join(root, "build", "wasm-collection");
@@ -22,6 +23,7 @@ const collectionFolder = path.join(root, "build", "wasm-collection");
 const modules = {
   "elanus.wasm": path.join(wasmFolder, "elanus_bg.wasm"),
   "elanus-relaxed.wasm": path.join(wasmFolder, "elanus_relaxed.wasm"),
+  "elanus-lazy.wasm": path.join(lazyFolder, "elanus_bg.wasm"),
   "elanus-build.wasm": path.join(buildFolder, "elanus_bg.wasm"),
   "elanus-foreign.wasm": path.join(foreignFolder, "elanus_bg.wasm"),
   "elanus-collection.wasm": path.join(collectionFolder, "elanus_bg.wasm"),
@@ -39,6 +41,7 @@ rmSync(pkg, { recursive: true, force: true });
 mkdirSync(pkg);
 const glue = path.join(root, "build", "glue");
 await writeGlue(wasmFolder, glue, "glue", ["IndexHandle", "IterationHandle", "Loader"]);
+await writeGlue(lazyFolder, glue, "lazy-glue", ["PartialHandle"]);
 await writeGlue(buildFolder, glue, "build-glue", ["Builder"]);
 await writeGlue(foreignFolder, glue, "foreign-glue", ["ForeignHandle", "Loader"]);
 await writeGlue(collectionFolder, glue, "collection-glue", ["CatalogHandle", "CollectionHandle"]);

@@ -1,6 +1,7 @@
 import type { Asked, Queries } from './asked.js';
 import type { FieldInfo, ModelSource } from './card.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
+import type { Network, Traffic } from './lazy/ranges.js';
 
 /** How far `open` has come. */
 export interface Progress {
@@ -41,7 +42,7 @@ export interface Entity {
 export interface MemoryUsage {
   /** Bytes of WebAssembly memory that this index has, all hints. */
   readonly wasmBytes: number;
-  /** How many of them are the file itself. */
+  /** How many of them are the file itself, or what has come of it. */
   readonly fileBytes: number;
 }
 
@@ -237,6 +238,7 @@ export interface Description {
   readonly card: string;
   /** Which instructions the module was built with. */
   readonly simd: 'simd128' | 'relaxed-simd';
+  readonly loading: Loading;
 }
 
 /** Vectors of some rows, with their primary keys. */
@@ -244,6 +246,26 @@ export interface Vectors<T extends Float32Array | Uint8Array = Float32Array | Ui
   readonly ids: Key[];
   /** `dimension` numbers a row, or as many bits in bytes, row after row. */
   readonly vectors: T;
+}
+
+/** How much of a file is fetched, and when. */
+export type LoadMode = 'eager' | 'lazy' | 'background';
+
+/** How an index is loaded. */
+export interface Loading {
+  readonly mode: LoadMode;
+  /** Why it is `'eager'` although something else was asked for: what of the file or of its host doesn't allow it. */
+  readonly reason?: string;
+}
+
+/** How to load. */
+export interface LoadPlan {
+  readonly verify: boolean;
+  readonly hints: Hints;
+  readonly mode: LoadMode;
+  readonly network: Network;
+  /** The module that searches parts. */
+  readonly lazyModule: ModuleSource;
 }
 
 /** Where an index file comes from. */
@@ -254,9 +276,9 @@ export type Source =
   | { readonly kind: 'handle'; readonly handle: FileSystemFileHandle }
   | { readonly kind: 'bytes'; readonly bytes: Uint8Array };
 
-export interface LoadOptions {
-  readonly verify: boolean;
-  readonly hints: Hints;
+export interface LoadOptions extends LoadPlan {
+  /** Told of what is fetched from then on, too, for as long as the index is open. */
+  readonly onTraffic: (traffic: Traffic) => void;
   readonly onProgress: (progress: Progress) => void;
   readonly signal: AbortSignal | undefined;
 }
@@ -293,5 +315,11 @@ export interface Engine {
   /** The keys and the vectors of rows, one after the other. */
   vectors(rows: Uint32Array, signal: AbortSignal | undefined): Promise<Vectors>;
   memory(): Promise<MemoryUsage>;
+  /** What was fetched in ranges so far. */
+  traffic(): Promise<Traffic>;
+  /** Brings all of the file that isn't there. */
+  prefetch(signal: AbortSignal | undefined): Promise<void>;
+  /** Lets go of what can be fetched again. */
+  evict(): Promise<void>;
   close(): void;
 }

@@ -42,6 +42,8 @@ export type ErrorCode =
   | 'CLOSED'
   /** A download failed: network, CORS or HTTP status. `details` has `url` and, if there was an answer, `status`. */
   | 'FETCH_FAILED'
+  /** A file that is fetched in ranges isn't what it was when it was opened. Open it again. */
+  | 'SOURCE_CHANGED'
   /** The WebAssembly module couldn't be loaded, compiled or run by this host. */
   | 'WASM_UNAVAILABLE'
   /** The worker couldn't be started, or died. */

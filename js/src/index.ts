@@ -1,7 +1,7 @@
 export type { Query, SparseVector } from './asked.js';
 export { build, type BuildOptions, type FieldType } from './build.js';
 export type { Card, FieldInfo, ModelCard, ModelSource } from './card.js';
-export type { BuildProgress, Entity, ForeignMetric, Hit, IndexType, IteratorOptions, Key, Lists, MemoryUsage, Metric, Progress, SearchOptions, Vectors } from './engine.js';
+export type { BuildProgress, Entity, ForeignMetric, Hit, IndexType, IteratorOptions, Key, Lists, Loading, LoadMode, MemoryUsage, Metric, Progress, SearchOptions, Vectors } from './engine.js';
 export { connect } from './db/open.js';
 export type { CollectionDescription, ConnectOptions, Database } from './db/connect.js';
 export type { Collection, CollectionSearchOptions, EntityHit, QueryOptions } from './db/collection.js';
@@ -9,6 +9,7 @@ export type { SegmentStats, Stats } from './db/protocol.js';
 export type { CollectionOptions, DataType, FieldSchema, Row } from './db/schema.js';
 export { ElanusError, type ErrorCode } from './errors.js';
 export { open, type IndexSource, type OpenOptions } from './open.js';
+export type { Traffic } from './lazy/ranges.js';
 export { openRegistry, type RegistryOptions } from './registry/open-registry.js';
 export type { LiveIndex, RegistryEvent } from './registry/live-index.js';
 export type { HybridOptions, HybridSearch, Rerank } from './hybrid.js';

@@ -38,7 +38,11 @@ interface Pieces {
 }
 
 /** Pours a source into a sink; returns the file's length. */
-export async function pour(source: Source, sink: Sink, { hints, onProgress, signal }: LoadOptions): Promise<number> {
+export async function pour(
+  source: Source | Response,
+  sink: Sink,
+  { hints, onProgress, signal }: Pick<LoadOptions, 'hints' | 'onProgress' | 'signal'>,
+): Promise<number> {
   signal?.throwIfAborted();
   const { exact, pieces } = await openSource(source, signal);
   let waiting: Uint8Array[] = [];
@@ -106,7 +110,8 @@ function joined(pieces: Uint8Array[], limit: number): Uint8Array {
   return out;
 }
 
-async function openSource(source: Source, signal: AbortSignal | undefined): Promise<Pieces> {
+async function openSource(source: Source | Response, signal: AbortSignal | undefined): Promise<Pieces> {
+  if (!('kind' in source)) return bodyOf(source, source.url, signal);
   switch (source.kind) {
     case 'bytes':
       return { exact: source.bytes.length, pieces: slices(source.bytes) };
@@ -182,6 +187,10 @@ async function openUrl(url: string, signal: AbortSignal | undefined): Promise<Pi
       details: { url, status: response.status },
     });
   }
+  return bodyOf(response, url, signal);
+}
+
+function bodyOf(response: Response, url: string, signal: AbortSignal | undefined): Pieces {
   const body = response.body ?? new Blob([]).stream();
   // Content-Length counts compressed bytes under a Content-Encoding, which another origin may hide. The file's own
   // header is what tells the total.

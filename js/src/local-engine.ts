@@ -23,11 +23,17 @@ import { ElanusError, fromPlain, invalid, isThrownByCore } from './errors.js';
 import { FileBuilder } from './file-builder.js';
 import { ForeignIndex } from './foreign-index.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
-import { nextTask } from './host.js';
+import { isModule, nextTask } from './host.js';
 import { asOutOfMemory, instantiate } from './instance.js';
+import type { PartialIndex } from './lazy/partial-index.js';
+import type { Range, RangeSource, Traffic } from './lazy/ranges.js';
 import { parseJson } from './json.js';
 import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink, UNKNOWN } from './load.js';
-import { simdOf } from './wasm.js';
+import { compileFirst, type MainModule, simdOf } from './wasm.js';
+
+/** Asked for at once where the whole is wanted. */
+const CHUNK_BYTES = 1 << 20;
+const NO_TRAFFIC: Traffic = { bytes: 0, requests: 0, roundTrips: 0, keptBytes: 0 };
 
 /** A batch of queries lets other events through after working this long. */
 const SLICE_MS = 8;
@@ -37,14 +43,19 @@ const SLICE_MS = 8;
  * dropping the instance gives it back.
  */
 export class LocalEngine implements Engine, Sink {
-  readonly #module: WebAssembly.Module;
+  /** Compiled and started, unless it hasn't been needed yet. */
+  #module: MainModule;
   #builder: FileBuilder | undefined;
-  #bindings: Bindings;
-  #memory: WebAssembly.Memory;
+  #bindings!: Bindings;
+  #memory!: WebAssembly.Memory;
   #loader: Loader | undefined;
   #handle: IndexHandle | undefined;
   /** In place of the two above if the file is another library's. */
   #foreign: ForeignIndex | undefined;
+  /** In their place as long as only parts of the file are there. */
+  #partial: PartialIndex | undefined;
+  #ranges: RangeSource | undefined;
+  #prefetching: Promise<void> | undefined;
   #fileBytes = 0;
   #written = 0;
   /** Whether vectors are of bits. */
@@ -57,18 +68,43 @@ export class LocalEngine implements Engine, Sink {
   /** Searches wait for each other here: they share the query buffer and the prepared options. */
   #turn: Promise<unknown> = Promise.resolve();
 
-  private constructor(module: WebAssembly.Module, bindings: Bindings, memory: WebAssembly.Memory) {
+  private constructor(module: MainModule) {
     this.#module = module;
-    this.#bindings = bindings;
-    this.#memory = memory;
   }
 
-  static async create(module: WebAssembly.Module): Promise<LocalEngine> {
+  static async create(module: MainModule): Promise<LocalEngine> {
+    const engine = new LocalEngine(module);
+    if (isModule(module)) await engine.#start();
+    return engine;
+  }
+
+  /** Starts the main module, if that wasn't done yet. */
+  async #start(): Promise<void> {
+    if (this.#bindings) return;
+    const module = isModule(this.#module) ? this.#module : await compileFirst(this.#module);
     const { bindings, memory } = await instantiate(module, createGlue());
-    return new LocalEngine(module, bindings, memory);
+    if (this.#closed) throw this.#closed;
+    [this.#module, this.#bindings, this.#memory] = [module, bindings, memory];
   }
 
   async load(source: Source, options: LoadOptions): Promise<Description> {
+    if (options.mode === 'eager') return this.#loadWhole(source, options);
+    // Few pages need it.
+    const { openParts } = await import('./lazy/open-parts.js');
+    const opened = await this.#calling(() => openParts(source, options));
+    if ('index' in opened) {
+      const { index, ranges, description } = opened;
+      [this.#partial, this.#ranges, this.#fileBytes] = [index, ranges, description.bytes];
+      options.onProgress({ loaded: ranges.tally.traffic.bytes, total: description.bytes, phase: 'ready' });
+      if (options.mode === 'background') this.#bring(options.verify).catch(() => undefined);
+      return description;
+    }
+    const { reason, response } = opened;
+    const whole = response ? await this.finish(await pour(response, this, options), options) : await this.#loadWhole(source, options);
+    return { ...whole, loading: { mode: 'eager', reason } };
+  }
+
+  async #loadWhole(source: Source, options: LoadOptions): Promise<Description> {
     const direct = await openDirect(source);
     const total = direct ? await this.#read(direct, options) : await pour(source, this, options);
     return this.finish(total, options);
@@ -95,6 +131,7 @@ export class LocalEngine implements Engine, Sink {
   }
 
   async inspect(prefix: Uint8Array, exact: number | undefined, hints: Hints): Promise<number> {
+    await this.#start();
     const { format, dimension, metric } = hints;
     if (!this.#call(() => this.#bindings.is_foreign(prefix, exact, { format, dimension, metric }))) {
       return this.#call(() => this.#bindings.inspect(prefix, exact));
@@ -120,14 +157,14 @@ export class LocalEngine implements Engine, Sink {
   }
 
   /** Opens what was written. */
-  async finish(total: number, { verify, hints, onProgress, signal }: Omit<LoadOptions, 'hints'> & { hints?: Hints }): Promise<Description> {
+  async finish(total: number, { verify, hints, onProgress, signal }: Finish): Promise<Description> {
     if (verify) {
       onProgress({ loaded: total, total, phase: 'verify' });
       await nextTask();
       signal?.throwIfAborted();
     }
     if (this.#foreign) {
-      const description = this.#call(() => this.#foreign!.open(hints!));
+      const description = { ...this.#call(() => this.#foreign!.open(hints!)), loading: { mode: 'eager' as const } };
       onProgress({ loaded: total, total, phase: 'ready' });
       return description;
     }
@@ -136,10 +173,54 @@ export class LocalEngine implements Engine, Sink {
     this.#loader = undefined;
     const handle = this.#call(() => loader.open(verify));
     this.#handle = handle;
-    const description = this.#call(() => handle.describe() as Omit<Description, 'bytes' | 'format' | 'binary' | 'simd'>);
+    const description = this.#call(() => handle.describe() as Omit<Description, 'bytes' | 'format' | 'binary' | 'simd' | 'loading'>);
     onProgress({ loaded: total, total, phase: 'ready' });
     this.#binary = description.indexType.startsWith('BIN_');
-    return { ...description, format: 'elanus', binary: this.#binary, bytes: total, simd: simdOf(this.#module) };
+    return { ...description, format: 'elanus', binary: this.#binary, bytes: total, simd: simdOf(this.#module as WebAssembly.Module), loading: { mode: 'eager' } };
+  }
+
+  async traffic(): Promise<Traffic> {
+    this.#call(() => undefined);
+    return this.#ranges?.tally.traffic ?? NO_TRAFFIC;
+  }
+
+  async prefetch(signal: AbortSignal | undefined): Promise<void> {
+    this.#call(() => undefined);
+    if (!this.#partial) return;
+    await untilAborted(this.#bring(true), signal);
+  }
+
+  evict(): Promise<void> {
+    return this.#inTurn(async () => this.#call(() => this.#partial?.evict()));
+  }
+
+  /** Brings the whole file, in order, and then searches that. */
+  #bring(verify: boolean): Promise<void> {
+    this.#prefetching ??= this.#bringAll(verify).finally(() => (this.#prefetching = undefined));
+    return this.#prefetching;
+  }
+
+  async #bringAll(verify: boolean): Promise<void> {
+    const [ranges, total] = [this.#ranges!, this.#fileBytes];
+    await this.#start();
+    const loader = this.#call(() => new this.#bindings.Loader(total));
+    try {
+      for (let at = 0; at < total; at += 2 * CHUNK_BYTES) {
+        const both = [at, at + CHUNK_BYTES].filter((from) => from < total);
+        const some = both.map((from): Range => [from, Math.min(from + CHUNK_BYTES, total)]);
+        const parts = await ranges.fetch(some, undefined);
+        const start = this.#call(() => loader.pointer()) >>> 0;
+        parts.forEach((part, i) => new Uint8Array(this.#memory.buffer, start + some[i]![0], part.length).set(part));
+      }
+    } catch (error) {
+      if (!this.#closed) loader.free();
+      throw error;
+    }
+    await this.#inTurn(async () => {
+      this.#handle = this.#call(() => loader.open(verify));
+      this.#call(() => this.#partial!.free());
+      this.#partial = undefined;
+    });
   }
 
   async beginBuild(count: number, dimension: number, binary: boolean, module: ModuleSource): Promise<void> {
@@ -179,6 +260,7 @@ export class LocalEngine implements Engine, Sink {
     const run = async (): Promise<Hit[][]> => {
       signal?.throwIfAborted();
       if (this.#foreign) return this.#searchForeign(this.#foreign, queries as Float32Array, plan, signal);
+      if (this.#partial) return this.#searchParts(this.#partial, queries, plan, signal);
       const { outputFields, ...options } = plan;
       const dimension = this.#call((handle) => handle.dimension());
       this.#call((handle) => handle.prepare(options));
@@ -260,6 +342,7 @@ export class LocalEngine implements Engine, Sink {
   vectors(rows: Uint32Array, signal: AbortSignal | undefined): Promise<Vectors> {
     return this.#inTurn(async () => {
       signal?.throwIfAborted();
+      if (this.#partial) throw this.#lacksWhole('vectors');
       const ids: Key[] = [];
       let vectors: Float32Array | Uint8Array | undefined;
       let resumed = performance.now();
@@ -286,6 +369,7 @@ export class LocalEngine implements Engine, Sink {
       const { memoryBytes, fileBytes } = this.#foreign;
       return { wasmBytes: this.#memory.buffer.byteLength + memoryBytes, fileBytes };
     }
+    if (this.#partial) return this.#call(() => this.#partial!.memory());
     return { wasmBytes: this.#memory.buffer.byteLength, fileBytes: this.#fileBytes };
   }
 
@@ -303,6 +387,8 @@ export class LocalEngine implements Engine, Sink {
     this.#loader = undefined;
     this.#handle = undefined;
     this.#foreign = undefined;
+    this.#partial = undefined;
+    this.#ranges = undefined;
     this.#iterations.clear();
     this.#query = new Float32Array(0);
     this.#bindings = undefined as never;
@@ -325,9 +411,24 @@ export class LocalEngine implements Engine, Sink {
     return results;
   }
 
-  /** Refuses what only `.elanus` files can do. */
+  async #searchParts(index: PartialIndex, queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
+    if (!(queries instanceof Float32Array)) throw this.#lacksWhole('a search for words or sparse vectors');
+    const results: Hit[][] = [];
+    const step = index.dimension;
+    for (let at = 0; at < queries.length; at += step) {
+      results.push(await this.#calling(() => index.search(queries.subarray(at, at + step), plan, signal)));
+    }
+    return results;
+  }
+
+  #lacksWhole(call: string): ElanusError {
+    return invalid(`${call} needs the whole file, of which parts are there; call index.prefetch() first, or open it with load: 'eager'`);
+  }
+
+  /** Refuses what only `.elanus` files can do, and of those only ones that are there whole. */
   #ownOnly(call: string): void {
     this.#call(() => undefined);
+    if (this.#partial) throw this.#lacksWhole(call);
     if (this.#foreign) throw invalid(`${call} is for .elanus files; a file of another library can only be searched`);
   }
 
@@ -399,6 +500,19 @@ export class LocalEngine implements Engine, Sink {
     return mine;
   }
 
+  /** The same of a call that waits in between. */
+  async #calling<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      // Its own errors pass; what the module throws is made one.
+      if (!isThrownByCore(error) && !(error instanceof WebAssembly.RuntimeError)) throw error;
+      return this.#call(() => {
+        throw error;
+      });
+    }
+  }
+
   /** Calls into WebAssembly, and makes a typed error of what it throws. */
   #call<T>(call: (handle: IndexHandle) => T): T {
     if (this.#closed) throw this.#closed;
@@ -417,4 +531,17 @@ export class LocalEngine implements Engine, Sink {
       throw this.#closed;
     }
   }
+}
+
+/** What opening takes once all bytes are there. */
+type Finish = Pick<LoadOptions, 'verify' | 'onProgress' | 'signal'> & { readonly hints?: Hints };
+
+/** A promise that others wait for, too, can't be cancelled; waiting for it can. */
+function untilAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  return new Promise((resolve, reject) => {
+    const abort = (): void => reject(signal.reason);
+    signal.addEventListener('abort', abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', abort));
+  });
 }

@@ -1,14 +1,15 @@
 import { cancellation } from './cancel.js';
 import { checkModel, type ModelSource, parseCard } from './card.js';
-import type { Engine, ModuleSource, Progress, Source, Hints } from './engine.js';
+import type { Engine, LoadMode, ModuleSource, Progress, Source, Hints } from './engine.js';
 import { ElanusError, invalid } from './errors.js';
 import { asBytes, isBlob, isFileHandle, isModule, isUrl, nodeFiles } from './host.js';
+import type { Network, Traffic } from './lazy/ranges.js';
 import { Index } from './search-index.js';
 import { LocalEngine } from './local-engine.js';
 import { checkModelShape, checkSignal, describe, flag, knownOnly } from './options.js';
 import { RemoteEngine } from './remote-engine.js';
 import { INDEX_WORKER, spawn } from './spawn.js';
-import { compiledModule, type WasmSource } from './wasm.js';
+import { compiledModule, type MainModule, mainModule, type WasmSource } from './wasm.js';
 
 /** Options of {@link open}. */
 export interface OpenOptions {
@@ -18,6 +19,22 @@ export interface OpenOptions {
    * be started and none was asked for, the calling thread is used; `index.thread` says what it came to.
    */
   thread?: 'worker' | 'main';
+  /**
+   * How much of the file is fetched, and when. `'eager'` (the default): all of it, before `open` is done. `'lazy'`: only what
+   * opening and each search read, in ranges of bytes; the file must be built with `--checks` as IVF_RABITQ, SCAN_RABITQ (1 bit)
+   * or IVF_PQ (4 bits). Then `search` has no `exact`, `radius`, `recall` and groups, and calls that need the whole file are
+   * refused; `index.prefetch()` brings it. `'background'`: the same, and the rest is fetched while it is searched. Where
+   * the file or its host doesn't allow it, the file is loaded whole, and `index.loading` says why.
+   */
+  load?: LoadMode;
+  /** `load: 'lazy'` and `'background'`: told of what was fetched so far, whenever something came. */
+  onTraffic?: (traffic: Traffic) => void;
+  /**
+   * `load: 'lazy'` and `'background'`: how often a request is repeated that fails in a way that may pass (a lost connection, HTTP
+   * 408, 425, 429, 5xx), ever later and not before the host's own `Retry-After`: default 4. And after how many
+   * milliseconds without a byte it is given up: default 15,000.
+   */
+  network?: { retries?: number; timeout?: number };
   /** Called when loading begins, while it goes on (about 25 times a second at most) and when the index is ready. */
   onProgress?: (progress: Progress) => void;
   /** Abandons the loading; the promise is then rejected with `signal.reason`. */
@@ -42,12 +59,14 @@ export interface OpenOptions {
   wasm?: WasmSource;
   /** Where the module for files of other libraries comes from; by default `elanus-foreign.wasm` next to this package's script. */
   foreignWasm?: string | URL | WebAssembly.Module;
+  /** Where the module that searches parts of files comes from; by default `elanus-lazy.wasm` next to this package's script. */
+  lazyWasm?: string | URL | WebAssembly.Module;
   /** Where the worker's script comes from; by default `worker.js` next to this package's script. */
   workerUrl?: string | URL;
 }
 
 const OPEN_OPTIONS = [
-  'thread', 'onProgress', 'signal', 'verify', 'model', 'format', 'dimension', 'metric', 'wasm', 'foreignWasm', 'workerUrl',
+  'thread', 'load', 'onTraffic', 'network', 'onProgress', 'signal', 'verify', 'model', 'format', 'dimension', 'metric', 'wasm', 'foreignWasm', 'lazyWasm', 'workerUrl',
 ] as const;
 
 /**
@@ -79,6 +98,16 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
   if (o.workerUrl !== undefined && typeof o.workerUrl !== 'string' && !isUrl(o.workerUrl)) {
     throw invalid(`workerUrl must be a string or a URL, not ${describe(o.workerUrl)}`);
   }
+  if (o.load !== undefined && !['eager', 'lazy', 'background'].includes(o.load)) {
+    throw invalid(`load must be 'eager', 'lazy' or 'background', not ${describe(o.load)}`);
+  }
+  if (o.onTraffic !== undefined && typeof o.onTraffic !== 'function') {
+    throw invalid(`onTraffic must be a function, not ${describe(o.onTraffic)}`);
+  }
+  const mode = o.load ?? 'eager';
+  const network = networkOf(o.network);
+  // Bundlers look for exactly this expression.
+  const lazyModule = moduleSource(o.lazyWasm, 'lazyWasm', new URL('./elanus-lazy.wasm', import.meta.url));
   const verify = flag(o.verify, 'verify') ?? true;
   const model = checkModelShape(o.model);
   const hints = hintsOf(o);
@@ -90,10 +119,12 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
   let engine: Engine | undefined;
   let thread: 'worker' | 'main';
   try {
-    const module = await until(signal, compiledModule(o.wasm));
+    const module = await until(signal, mode === 'eager' ? compiledModule(o.wasm) : mainModule(o.wasm));
     ({ engine, thread } = await startEngine(module, o.thread, o.workerUrl));
     signal.throwIfAborted();
-    const description = await engine.load(from, { verify, hints, onProgress: report, signal });
+    const description = await engine.load(from, {
+      verify, hints, mode, network, lazyModule, onProgress: report, onTraffic: o.onTraffic ?? (() => undefined), signal,
+    });
     signal.throwIfAborted();
     const card = parseCard(description.card);
     if (model) checkModel(card, model);
@@ -104,6 +135,15 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
   } finally {
     release();
   }
+}
+
+function networkOf(given: OpenOptions['network']): Network {
+  const { retries = 4, timeout = 15_000 } = knownOnly(given, ['retries', 'timeout'], 'network');
+  if (!Number.isInteger(retries) || retries < 0 || retries > 100) {
+    throw invalid(`network.retries must be a whole number from 0 to 100, not ${describe(retries)}`);
+  }
+  if (!(timeout > 0 && timeout <= 0x7fff_ffff)) throw invalid(`network.timeout must be a number of milliseconds, not ${describe(timeout)}`);
+  return { retries, timeout };
 }
 
 function hintsOf({ format, dimension, metric, foreignWasm }: OpenOptions): Hints {
@@ -134,7 +174,7 @@ function absolute(address: string): string {
 }
 
 export async function startEngine(
-  module: WebAssembly.Module,
+  module: MainModule,
   wanted: 'worker' | 'main' | undefined,
   workerUrl: string | URL | undefined,
 ): Promise<{ engine: Engine; thread: 'worker' | 'main' }> {

@@ -1,7 +1,9 @@
 import type { Asked, Queries } from './asked.js';
-import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, MemoryUsage, ModuleSource, Progress, SearchPlan, Source, Hints, Vectors } from './engine.js';
+import type { BuildPlan, BuildProgress, Description, Entity, Fields, Hit, Key, LoadPlan, MemoryUsage, ModuleSource, Progress, SearchPlan, Source, Hints, Vectors } from './engine.js';
 import type { PlainError } from './errors.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
+import type { Traffic } from './lazy/ranges.js';
+import type { MainModule } from './wasm.js';
 
 /** Both ends must be of the same build: a page may get its worker from an older cache. Set by the build. */
 declare const ELANUS_VERSION: string;
@@ -10,9 +12,9 @@ export const VERSION: string = ELANUS_VERSION;
 /** What a worker can be asked. */
 export interface Methods {
   /** Says whether the worker now holds the lock of that name, for as long as it lives. */
-  start(module: WebAssembly.Module, lifeline: string): boolean;
+  start(module: MainModule, lifeline: string): boolean;
   /** Fetches or reads the source in the worker. */
-  load(source: Source, verify: boolean, hints: Hints): Description;
+  load(source: Source, plan: LoadPlan): Description;
   inspect(prefix: Uint8Array, exact: number | undefined, hints: Hints): number;
   reserve(bytes: number): void;
   write(bytes: Uint8Array): void;
@@ -31,6 +33,9 @@ export interface Methods {
   get(keys: readonly Key[], outputFields: readonly string[] | '*' | undefined): Entity[];
   vectors(rows: Uint32Array): Vectors;
   memory(): MemoryUsage;
+  traffic(): Traffic;
+  prefetch(): void;
+  evict(): void;
 }
 
 export type Method = keyof Methods;
@@ -43,6 +48,7 @@ export type Request =
 /** From the worker; the first message is its version. */
 export type Reply =
   | { readonly version: string }
+  | { readonly traffic: Traffic }
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: PlainError }
   | { readonly id: number; readonly progress: Progress | BuildProgress };

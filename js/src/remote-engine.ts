@@ -2,9 +2,11 @@ import type { Asked, Queries } from './asked.js';
 import type { BuildPlan, BuildProgress, Description, Engine, Entity, Fields, Hints, Hit, Key, LoadOptions, MemoryUsage, ModuleSource, SearchPlan, Source, Vectors } from './engine.js';
 import { ElanusError, fromPlain } from './errors.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
+import type { Traffic } from './lazy/ranges.js';
 import { lifelineName, watch } from './lifeline.js';
 import { pour, type Sink } from './load.js';
 import { type Method, type Methods, type Reply, type Request, VERSION } from './protocol.js';
+import type { MainModule } from './wasm.js';
 
 /** A call is told of progress of its own kind. */
 type Told = (progress: never) => void;
@@ -28,6 +30,7 @@ export class RemoteEngine implements Engine, Sink {
   #lastId = 0;
   #ended: ElanusError | undefined;
   readonly #watching = new AbortController();
+  #onTraffic: ((traffic: Traffic) => void) | undefined;
 
   private constructor(worker: Worker) {
     this.#worker = worker;
@@ -44,7 +47,7 @@ export class RemoteEngine implements Engine, Sink {
    *
    * @throws ElanusError `WORKER_FAILED`, or what stops the module from being run
    */
-  static async create(worker: Worker, module: WebAssembly.Module): Promise<RemoteEngine> {
+  static async create(worker: Worker, module: MainModule): Promise<RemoteEngine> {
     const engine = new RemoteEngine(worker);
     try {
       const lifeline = lifelineName();
@@ -58,11 +61,12 @@ export class RemoteEngine implements Engine, Sink {
   }
 
   async load(source: Source, options: LoadOptions): Promise<Description> {
-    const { verify, hints, signal, onProgress } = options;
-    if (source.kind !== 'bytes') return this.#call('load', [source, verify, hints], { signal, onProgress });
+    const { signal, onProgress, onTraffic, ...plan } = options;
+    this.#onTraffic = onTraffic;
+    if (source.kind !== 'bytes') return this.#call('load', [source, plan], { signal, onProgress });
     // Bytes in memory go over in pieces, so that there is never a second copy of them all.
     const total = await pour(source, this, options);
-    return this.#call('finish', [total, verify, hints], { signal, onProgress });
+    return this.#call('finish', [total, plan.verify, plan.hints], { signal, onProgress });
   }
 
   inspect(prefix: Uint8Array, exact: number | undefined, hints: Hints): Promise<number> {
@@ -139,6 +143,18 @@ export class RemoteEngine implements Engine, Sink {
     return this.#call('memory', []);
   }
 
+  traffic(): Promise<Traffic> {
+    return this.#call('traffic', []);
+  }
+
+  prefetch(signal: AbortSignal | undefined): Promise<void> {
+    return this.#call('prefetch', [], { signal });
+  }
+
+  evict(): Promise<void> {
+    return this.#call('evict', []);
+  }
+
   close(): void {
     this.#end(new ElanusError('CLOSED', 'the index was closed; open it again to search'));
   }
@@ -170,6 +186,7 @@ export class RemoteEngine implements Engine, Sink {
   }
 
   #receive(reply: Reply): void {
+    if ('traffic' in reply) return this.#onTraffic?.(reply.traffic);
     if (!('id' in reply)) return;
     const pending = this.#pending.get(reply.id);
     // A cancelled request may still be answered.

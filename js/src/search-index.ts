@@ -1,9 +1,10 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 import { areMany, kindOf, type Query, readQueries, readQuery } from './asked.js';
 import { type Card, checkModel, type FieldInfo } from './card.js';
-import type { Description, Engine, Entity, Hit, IteratorOptions, Key, Lists, MemoryUsage, Metric, SearchOptions, Vectors } from './engine.js';
+import type { Description, Engine, Entity, Hit, IteratorOptions, Key, Lists, Loading, MemoryUsage, Metric, SearchOptions, Vectors } from './engine.js';
 import { ElanusError } from './errors.js';
 import { type HybridOptions, type HybridSearch, planHybrid } from './hybrid.js';
+import type { Traffic } from './lazy/ranges.js';
 import { checkFields, checkKeys, checkRows, checkSignal, flatten, flattenBits, knownOnly, planForeignSearch, planIteration, planSearch, type Vector } from './options.js';
 
 /** Ends the workers of indexes that were dropped without `close()`. Made at the first one: nothing runs at import. */
@@ -43,6 +44,8 @@ export class Index {
   readonly fields: readonly FieldInfo[];
   /** The instructions of the module that was loaded. Both answer alike; `relaxed-simd` is faster, where a host has it. */
   readonly simd: 'simd128' | 'relaxed-simd';
+  /** How much of the file is fetched, and when; and if not as asked for, why. */
+  readonly loading: Loading;
   /** Which thread it lives in. */
   readonly thread: 'worker' | 'main';
   readonly #engine: Engine;
@@ -51,7 +54,7 @@ export class Index {
   /** @internal */
   constructor(
     engine: Engine,
-    { count, dimension, metric, indexType, lists, format, binary, textField, hasSparse, bytes, simd }: Description,
+    { count, dimension, metric, indexType, lists, format, binary, textField, hasSparse, bytes, simd, loading }: Description,
     card: Card,
     thread: 'worker' | 'main',
   ) {
@@ -67,6 +70,7 @@ export class Index {
     this.binary = binary;
     this.bytes = bytes;
     this.simd = simd;
+    this.loading = loading;
     this.card = card;
     this.fields = card.fields;
     this.thread = thread;
@@ -195,6 +199,40 @@ export class Index {
   async memory(): Promise<MemoryUsage> {
     this.#checkOpen();
     return this.#engine.memory();
+  }
+
+  /**
+   * What was fetched in ranges so far; nothing if the file was loaded whole.
+   *
+   * @throws ElanusError `CLOSED`, `WORKER_FAILED`
+   */
+  async traffic(): Promise<Traffic> {
+    this.#checkOpen();
+    return this.#engine.traffic();
+  }
+
+  /**
+   * Brings all of the file that isn't there. From then on it is as if it had been opened with `load: 'eager'`: searches
+   * wait for nothing, and all calls are possible. Searches may go on meanwhile. Of a file that is there it does nothing.
+   *
+   * @throws ElanusError `FETCH_FAILED`, `SOURCE_CHANGED`, `CORRUPT_FILE`, `OUT_OF_MEMORY`, `CLOSED`, `WORKER_FAILED`. Rejected
+   *   with `signal.reason` if the signal fires; what has begun goes on then.
+   */
+  async prefetch(options?: { signal?: AbortSignal }): Promise<void> {
+    this.#checkOpen();
+    const signal = checkSignal(knownOnly(options, ['signal'], 'prefetch').signal);
+    signal?.throwIfAborted();
+    return this.#engine.prefetch(signal);
+  }
+
+  /**
+   * Lets go of the parts of the file that are in memory and can be fetched again. Does nothing to a file that is there whole.
+   *
+   * @throws ElanusError `CLOSED`, `WORKER_FAILED`
+   */
+  async evict(): Promise<void> {
+    this.#checkOpen();
+    return this.#engine.evict();
   }
 
   /** Gives the memory back and ends the worker. Searches that are under way are rejected with `CLOSED`. May be called twice. */

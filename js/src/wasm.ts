@@ -11,6 +11,9 @@ const REMEDY =
 
 let shared: Promise<WebAssembly.Module> | undefined;
 
+/** The module that searches files that are there whole: compiled, or where it is to be had when it is needed, in turn. */
+export type MainModule = WebAssembly.Module | readonly string[];
+
 /**
  * Loads and compiles the WebAssembly module ahead of the first `open`. Optional: `open` does it otherwise, from next to
  * this script: `elanus-relaxed.wasm` where the host has relaxed SIMD, else `elanus.wasm`. They answer alike, the first
@@ -33,11 +36,16 @@ export function compiledModule(source?: WasmSource): Promise<WebAssembly.Module>
   return shared;
 }
 
+/** The main module for a call that may never need it: what was given or is there already, else its addresses. */
+export async function mainModule(source?: WasmSource): Promise<MainModule> {
+  return source !== undefined || shared ? compiledModule(source) : ownAddresses();
+}
+
 /** The module of a source; that of `.elanus` files without one. */
 export async function compile(given: WasmSource | undefined): Promise<WebAssembly.Module> {
   if (typeof WebAssembly !== 'object') throw unavailable('this host has no WebAssembly');
   const source = await given;
-  if (source === undefined) return compileOwn();
+  if (source === undefined) return compileFirst(ownAddresses());
   if (isModule(source)) return source;
   const bytes = asBytes(source);
   if (bytes) return compileBytes(bytes, 'the bytes given to `init`');
@@ -52,16 +60,17 @@ export async function compile(given: WasmSource | undefined): Promise<WebAssembl
   return compileAddress(String(source));
 }
 
-/** The build for this host from beside this script: two that answer alike, one with instructions that not every host has. */
-async function compileOwn(): Promise<WebAssembly.Module> {
-  if (hasRelaxedSimd()) {
-    try {
-      return await compileAddress(new URL('./elanus-relaxed.wasm', import.meta.url).href);
-    } catch {
-      // Whoever serves one file only serves the other, which says what is wrong if that fails too.
-    }
-  }
-  return compileAddress(new URL('./elanus.wasm', import.meta.url).href);
+/** The builds for this host beside this script, the best first: two that answer alike, one with instructions that not every host has. */
+function ownAddresses(): string[] {
+  const plain = new URL('./elanus.wasm', import.meta.url).href;
+  return hasRelaxedSimd() ? [new URL('./elanus-relaxed.wasm', import.meta.url).href, plain] : [plain];
+}
+
+/** The first of these that is to be had. */
+export async function compileFirst([first, ...others]: readonly string[]): Promise<WebAssembly.Module> {
+  if (others.length === 0) return compileAddress(first!);
+  // Whoever serves one file only serves the other, which says what is wrong if that fails too.
+  return compileAddress(first!).catch(() => compileFirst(others));
 }
 
 async function compileAddress(address: string): Promise<WebAssembly.Module> {

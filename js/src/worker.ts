@@ -1,8 +1,8 @@
 /** The worker's end: one engine, asked by messages. */
 
-import type { LoadOptions } from './engine.js';
 import { ElanusError, toPlain } from './errors.js';
 import { nextTask } from './host.js';
+import type { Traffic } from './lazy/ranges.js';
 import { LocalEngine } from './local-engine.js';
 import { holdForLife } from './lifeline.js';
 import { type Method, type Methods, type Reply, type Report, type Request, VERSION } from './protocol.js';
@@ -13,6 +13,7 @@ interface Scope {
 }
 
 const scope = globalThis as unknown as Scope;
+const onTraffic = (traffic: Traffic): void => scope.postMessage({ traffic });
 const running = new Map<number, AbortController>();
 let engine: LocalEngine | undefined;
 
@@ -34,12 +35,11 @@ const handlers: Handlers = {
     engine = await LocalEngine.create(module);
     return holdForLife(lifeline);
   },
-  load: ([source, verify, hints], signal, onProgress) => loaded().load(source, { verify, hints, signal, onProgress }),
+  load: ([source, plan], signal, onProgress) => loaded().load(source, { ...plan, signal, onProgress, onTraffic }),
   inspect: (args) => loaded().inspect(...args),
   reserve: (args) => loaded().reserve(...args),
   write: (args) => loaded().write(...args),
-  finish: ([total, verify, hints], signal, onProgress) =>
-    loaded().finish(total, { verify, hints, signal, onProgress } satisfies LoadOptions),
+  finish: ([total, verify, hints], signal, onProgress) => loaded().finish(total, { verify, hints, signal, onProgress }),
   search: (args, signal) => loaded().search(...args, signal),
   beginBuild: (args) => loaded().beginBuild(...args),
   addVectors: (args) => loaded().addVectors(...args),
@@ -54,6 +54,9 @@ const handlers: Handlers = {
   get: (args) => loaded().get(...args),
   vectors: (args, signal) => loaded().vectors(...args, signal),
   memory: () => loaded().memory(),
+  traffic: () => loaded().traffic(),
+  prefetch: (_, signal) => loaded().prefetch(signal),
+  evict: () => loaded().evict(),
 };
 
 async function answer(id: number, method: Method, args: readonly unknown[]): Promise<void> {

@@ -19,9 +19,10 @@ export const WASM_FEATURES = [
   "--enable-sign-ext",
 ];
 
-/** The module that searches `.elanus` files, also with relaxed SIMD; and what few pages need: building them, files of other libraries, collections. */
+/** The module that searches `.elanus` files, also with relaxed SIMD; and what few pages need: searching parts of them, building them, files of other libraries, collections. */
 const WASM_BUILDS = [
   { folder: "wasm", features: [], relax: true },
+  { folder: "wasm-lazy", features: ["--features", "web-lazy"], relax: false },
   { folder: "wasm-build", features: ["--features", "web-build"], relax: false },
   { folder: "wasm-foreign", features: ["--features", "web-foreign"], relax: false },
   { folder: "wasm-collection", features: ["--features", "web-collection"], relax: false },

@@ -16,6 +16,7 @@ export async function runLints(site) {
     [["clippy", "--all-targets", "--all-features", "--locked", "--", "-D", "warnings"], native],
     await wasmLint(site, wasmTargets(site)),
     await wasmLint(site, ["--lib", "--features", "web-foreign"]),
+    await wasmLint(site, ["--lib", "--features", "web-lazy"]),
     await wasmLint(site, ["--lib", "--features", "web-build"]),
     await wasmLint(site, ["--lib", "--features", "web-collection"]),
     [["doc", "--no-deps", "--all-features", "--locked"], doc],

@@ -17,6 +17,7 @@ pub mod lists;
 mod lists_tests;
 pub mod params;
 mod partition;
+pub mod parts;
 #[cfg(test)]
 mod parts_tests;
 mod passes;
@@ -37,6 +38,7 @@ pub use ivf::Ivf;
 pub use lists::Lists;
 pub use params::{BuildParams, Progress, SearchParams};
 pub use partition::Partition;
+pub use parts::Parts;
 pub use query::{normalise_rows, prepare as prepare_query, stored_form};
 pub use rows::Rows;
 pub use scan::Scan;
@@ -89,18 +91,8 @@ impl Default for Scratch {
 }
 
 impl Scratch {
-    /// The lists that the last search of a scan looked into, nearest first.
-    pub fn probed(&self) -> impl Iterator<Item = lists::List> + '_ {
-        self.scan.probed()
-    }
-
-    /// The rows that the last search of a scan compared exactly, if it was told how many.
-    pub fn candidates(&self) -> &[Hit] {
-        self.scan.candidates()
-    }
-
     /// What the search left in `top`, nearest first.
-    fn take_hits(&mut self) -> Vec<Hit> {
+    pub(crate) fn take_hits(&mut self) -> Vec<Hit> {
         let mut hits = Vec::with_capacity(self.top.len());
         self.top.drain_sorted(&mut hits);
         hits

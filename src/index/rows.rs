@@ -12,7 +12,6 @@ use crate::quantize::{rabitq, sq8};
 use crate::words::bytes::{as_bytes, cast};
 use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Metric, Precision, Result, TopK};
 use std::borrow::Cow;
-use std::ops::Range;
 
 /// Standard deviations of its rounding by which an 8-bit distance may be too large before the f32
 /// row isn't looked at any more.
@@ -40,6 +39,12 @@ pub struct RowsQuery {
     floats: Vec<f32>,
     bytes: sq8::Query,
     bits: BitsQuery,
+}
+
+impl RowsQuery {
+    pub(super) fn floats_mut(&mut self) -> &mut Vec<f32> {
+        &mut self.floats
+    }
 }
 
 impl Rows {
@@ -75,26 +80,54 @@ impl Rows {
             )));
         }
         let order = match shape.index_type.has_lists() {
-            true => Some(required(&sections.order, "the order of its rows", shape.index_type)?),
+            true => Some(required(&sections.order, "the order of its rows", shape.index_type)?.clone()),
             false => None,
         };
-        if let Some(order) = order
-            && order.as_numbers::<u32>()?.len() != shape.count
-        {
-            return Err(Error::corrupt(format!(
-                "the order of {} rows can't take {} bytes; the file is damaged",
-                shape.count,
-                order.len()
-            )));
-        }
         let open = |section| sq8::Rows::open(section, shape.count, shape.dimension, shape.metric);
-        Ok(Rows {
+        let rows = Rows {
             shape: *shape,
             floats: sections.rows_f32.clone(),
             bytes: sections.rows_i8.as_ref().map(open).transpose()?,
             bits: sections.rows_bits.as_ref().map(|section| BitRows::open(section, shape)).transpose()?,
-            order: order.cloned(),
-        })
+            order: None,
+        };
+        rows.numbered(order)
+    }
+
+    /// Rows that aren't there in any precision.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if no file has such a shape.
+    pub(super) fn nowhere(shape: &Shape) -> Result<Self> {
+        shape.check()?;
+        Ok(Rows { shape: *shape, floats: None, bytes: None, bits: None, order: None })
+    }
+
+    /// The same rows, which were given by these numbers.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if there are more or fewer.
+    pub(super) fn numbered(self, order: Option<Blob>) -> Result<Self> {
+        if let Some(order) = &order
+            && order.as_numbers::<u32>()?.len() != self.shape.count
+        {
+            return Err(Error::corrupt(format!(
+                "the order of {} rows can't take {} bytes; the file is damaged",
+                self.shape.count,
+                order.len()
+            )));
+        }
+        Ok(Rows { order, ..self })
+    }
+
+    /// Some rows out of a file, with the numbers that they were given by whether or not the file has lists.
+    ///
+    /// # Errors
+    /// Those of [`Self::open`].
+    pub(super) fn some(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
+        let order = sections.order.clone();
+        let listless = Shape { index_type: IndexType::ScanRabitq, ..*shape };
+        Rows { shape: *shape, ..Rows::open(&listless, sections)? }.numbered(order)
     }
 
     /// The rows, for an index that can't do without them.
@@ -188,12 +221,6 @@ impl Rows {
         if !hopeless {
             top.push_ranked(hit, self.given(hit.row));
         }
-    }
-
-    /// Where a row lies in section 8.
-    pub fn floats_of(&self, row: u32) -> Range<usize> {
-        let size = 4 * self.shape.dimension;
-        row as usize * size..(row as usize + 1) * size
     }
 
     /// The rows in 8 bits, if there.

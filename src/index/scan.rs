@@ -36,8 +36,7 @@ use crate::distance::{BLOCK_ROWS, Found, kernels};
 use crate::quantize::rotation::{self, Rotation};
 use crate::quantize::{extended, map_chunks, map_range, pq, rabitq};
 use crate::words::bytes::as_bytes;
-use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result};
-use std::ops::Range;
+use crate::words::{AlignedBuffer, Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Blocks scanned at a time, all with the same threshold.
@@ -91,12 +90,16 @@ impl Default for ScanScratch {
 }
 
 impl ScanScratch {
-    pub(super) fn probed(&self) -> impl Iterator<Item = lists::List> + '_ {
-        self.probes.iter().map(|probe| probe.list)
+    pub(super) fn probes(&mut self) -> &mut [Probe] {
+        &mut self.probes
     }
 
     pub(super) fn candidates(&self) -> &[Hit] {
         &self.candidates
+    }
+
+    pub(super) fn candidates_mut(&mut self) -> &mut [Hit] {
+        &mut self.candidates
     }
 }
 
@@ -217,7 +220,35 @@ impl Scan {
     /// # Errors
     /// `CORRUPT_FILE`.
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
-        let rows = Rows::open(shape, sections)?;
+        let mut scan = Self::open_lists(shape, sections, Rows::open(shape, sections)?)?;
+        let codes = required(&sections.codes, "codes", shape.index_type)?;
+        let expected = scan.lists.blocks().checked_mul(scan.block_bytes());
+        if expected != Some(codes.len()) {
+            return Err(Error::corrupt(format!(
+                "the codes of {} rows of {} dimensions in {} lists don't fit a section of {} bytes; the file is damaged",
+                shape.count,
+                shape.dimension,
+                scan.lists.count(),
+                codes.len()
+            )));
+        }
+        let extended = sections.extended.as_ref();
+        scan.extended = match &scan.books {
+            Some(books) => pq::Codes::open(extended, shape.count, books)?.map(Codes::Parts),
+            None => {
+                let open = |section| extended::Codes::open(section, shape.count, shape.dimension);
+                extended.map(open).transpose()?.map(Codes::Levels)
+            }
+        };
+        scan.codes = codes.clone();
+        Ok(scan)
+    }
+
+    /// What an index chooses lists by: all but its codes.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`.
+    pub(super) fn open_lists(shape: &Shape, sections: &Sections<Blob>, rows: Rows) -> Result<Self> {
         let need = |section, what| required(section, what, shape.index_type);
         let rotation = Rotation::new(need(&sections.rotation, "a rotation")?, shape.dimension)?;
         let lists = Lists::open(need(&sections.lists, "a list directory")?, shape.count)?;
@@ -244,27 +275,8 @@ impl Scan {
             IndexType::IvfPq => Some(pq::Books::open(need(&sections.codebooks, "codebooks")?, shape.dimension)?),
             _ => None,
         };
-        let codes = need(&sections.codes, "codes")?;
-        let block_bytes = books.as_ref().map_or(rabitq::block_bytes(shape.dimension), pq::Books::block_bytes);
-        let expected = lists.blocks().checked_mul(block_bytes);
-        if expected != Some(codes.len()) {
-            return Err(Error::corrupt(format!(
-                "the codes of {} rows of {} dimensions in {} lists don't fit a section of {} bytes; the file is damaged",
-                shape.count,
-                shape.dimension,
-                lists.count(),
-                codes.len()
-            )));
-        }
-        let extended = sections.extended.as_ref();
-        let extended = match &books {
-            Some(books) => pq::Codes::open(extended, shape.count, books)?.map(Codes::Parts),
-            None => {
-                let open = |section| extended::Codes::open(section, shape.count, shape.dimension);
-                extended.map(open).transpose()?.map(Codes::Levels)
-            }
-        };
-        Ok(Scan { rotation, centroids: centroids.clone(), lists, books, codes: codes.clone(), extended, rows })
+        let codes = AlignedBuffer::zeroed(0)?.into();
+        Ok(Scan { rotation, centroids: centroids.clone(), lists, books, codes, extended: None, rows })
     }
 
     /// Checks every number.
@@ -272,10 +284,7 @@ impl Scan {
     /// # Errors
     /// `CORRUPT_FILE`.
     pub fn verify(&self) -> Result<()> {
-        let (mean, shifts) = self.centroids();
-        if mean.iter().chain(shifts).any(|x| !x.is_finite()) {
-            return Err(Error::corrupt("a centroid isn't finite; the file is damaged"));
-        }
+        self.verify_lists()?;
         let in_use = self.lists.iter().flat_map(|list| {
             list.range().step_by(BLOCK_ROWS).map(move |first| (list.range().end - first).min(BLOCK_ROWS))
         });
@@ -284,7 +293,6 @@ impl Scan {
                 return Err(Error::corrupt(format!("codes, block {i}: {fault}; the file is damaged")));
             }
         }
-        self.books.as_ref().map_or(Ok(()), pq::Books::verify)?;
         self.extended.as_ref().map_or(Ok(()), Codes::verify)?;
         if let Some(order) = self.rows.order() {
             lists::verify_order(order, &self.lists)?;
@@ -292,15 +300,18 @@ impl Scan {
         self.rows.verify()
     }
 
+    /// Checks every number that lists are chosen by.
+    pub(super) fn verify_lists(&self) -> Result<()> {
+        let (mean, shifts) = self.centroids();
+        if mean.iter().chain(shifts).any(|x| !x.is_finite()) {
+            return Err(Error::corrupt("a centroid isn't finite; the file is damaged"));
+        }
+        self.books.as_ref().map_or(Ok(()), pq::Books::verify)
+    }
+
     /// The rows that candidates are compared with; a file may have none.
     pub fn rows(&self) -> &Rows {
         &self.rows
-    }
-
-    /// Where the codes of a list lie in their section.
-    pub fn codes_of(&self, list: lists::List) -> Range<usize> {
-        let size = self.block_bytes();
-        list.first_block * size..(list.first_block + list.blocks()) * size
     }
 
     /// The lists.
@@ -315,22 +326,30 @@ impl Scan {
         let count = self.rows.shape().count;
         let allowed = allow.map_or(count, Bitmap::count);
         let rows = (!self.rows.is_absent()).then_some(&self.rows);
-        let nprobe = self.lists.nprobe(params);
         if let Some(rows) = rows
             && params.rerank.is_none()
         {
-            let scanned = (count / self.lists.count()).saturating_mul(nprobe);
+            let scanned = (count / self.lists.count()).saturating_mul(self.lists.nprobe(params));
             if allowed <= FEW.max(scanned / SCANNED_PER_COMPARED) {
                 return rows.search(allow, asked);
             }
         }
-        let (mean, _) = self.centroids();
-        for Scratch { query, scan, .. } in &mut *asked {
-            let metric = self.rows.shape().metric;
-            scan.query.prepare(query.floats(), mean, &self.rotation, self.books.as_ref(), metric);
-            scan.candidates.clear();
-            self.choose(nprobe, params.limit, allow, scan);
-        }
+        asked.iter_mut().for_each(|scratch| self.choose(params, allow, scratch));
+        self.look(&self.codes, &self.rows, params, allow, asked);
+        Ok(())
+    }
+
+    /// Scans the lists that were chosen, which lie in `codes` where the probes say, and compares the best with
+    /// these rows.
+    pub(super) fn look(
+        &self,
+        all_codes: &[u8],
+        all_rows: &Rows,
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        asked: &mut [Scratch],
+    ) {
+        let rows = (!all_rows.is_absent()).then_some(all_rows);
         let best = match (params.rerank, rows) {
             (None, Some(_)) => None,
             (Some(count), Some(_)) if count > 0 => Some(count.max(params.limit)),
@@ -340,7 +359,7 @@ impl Scan {
         for Scratch { query, top, scan, .. } in &mut *asked {
             let ScanScratch { query: tables, fine, probes, candidates, bounds, hits, .. } = scan;
             let extended = self.extended.as_ref();
-            let fine = extended.map(|codes| Fine::new(codes, &self.codes, self.block_bytes(), tables, probes, fine));
+            let fine = extended.map(|codes| Fine::new(codes, all_codes, self.block_bytes(), tables, probes, fine));
             let (by, top) = match (best, fine) {
                 (None, None) => (Some(By::Rows(query)), top),
                 (None, Some((fine, _))) => (Some(By::Both(fine, query)), top),
@@ -356,7 +375,7 @@ impl Scan {
                     let epsilon = params.epsilon.unwrap_or(rabitq::EPSILON);
                     // What bounds are computed from, at most.
                     let added = probes.iter().fold(0.0, |most: f32, probe| most.max(probe.place.added.abs()));
-                    (Goal::Bound(ByBound::new(&self.rows, by, top, epsilon, added, limit)), epsilon)
+                    (Goal::Bound(ByBound::new(all_rows, by, top, epsilon, added, limit)), epsilon)
                 }
                 None => (Goal::Best(limit), 0.0),
             };
@@ -364,11 +383,11 @@ impl Scan {
             passes.push(Pass::new(tables, epsilon, probes, candidates, bounds, hits, goal));
         }
         if self.lists.count() == 1 {
-            self.scan(0, allow, &mut passes);
+            self.scan(all_codes, 0, allow, &mut passes);
         } else {
             // Each query looks into lists of its own.
             for pass in &mut passes {
-                (0..pass.probes.len()).for_each(|nth| self.scan(nth, allow, std::slice::from_mut(pass)));
+                (0..pass.probes.len()).for_each(|nth| self.scan(all_codes, nth, allow, std::slice::from_mut(pass)));
             }
         }
         passes.into_iter().for_each(Pass::finish);
@@ -379,15 +398,18 @@ impl Scan {
                 }
                 match rows {
                     Some(rows) if params.rerank != Some(0) => rows.rerank(query, &scan.candidates, top),
-                    _ => scan.candidates.iter().for_each(|&candidate| self.rows.offer(top, candidate)),
+                    _ => scan.candidates.iter().for_each(|&candidate| all_rows.offer(top, candidate)),
                 }
             }
         }
-        Ok(())
     }
 
     /// Leaves the lists to be scanned in `scan.probes`, nearest first.
-    fn choose(&self, nprobe: usize, limit: usize, allow: Option<&Bitmap>, scan: &mut ScanScratch) {
+    pub(super) fn choose(&self, params: &SearchParams, allow: Option<&Bitmap>, asked: &mut Scratch) {
+        let Scratch { query: asked, scan, .. } = asked;
+        let (mean, _) = self.centroids();
+        scan.query.prepare(asked.floats(), mean, &self.rotation, self.books.as_ref(), self.rows.shape().metric);
+        scan.candidates.clear();
         let ScanScratch { query, near, probes, .. } = scan;
         probes.clear();
         let (_, shifts) = self.centroids();
@@ -402,7 +424,7 @@ impl Scan {
             let (rotated, product) = shift(row);
             Hit { row, distance: query.distance(rotated, product) }
         }));
-        self.lists.choose(near, nprobe, limit, allow);
+        self.lists.choose(near, self.lists.nprobe(params), params.limit, allow);
         probes.extend(near.iter().map(|near| {
             let (rotated, product) = shift(near.row);
             Probe { list: self.lists.get(near.row), place: query.place_in(rotated, product) }
@@ -411,7 +433,7 @@ impl Scan {
 
     /// Scans the `nth` list of each pass, which is the same of all: collects the allowed rows whose
     /// bound is below the pass's threshold, which its goal may lower as candidates come in.
-    fn scan(&self, nth: usize, allow: Option<&Bitmap>, passes: &mut [Pass<'_>]) {
+    fn scan(&self, codes: &[u8], nth: usize, allow: Option<&Bitmap>, passes: &mut [Pass<'_>]) {
         let Some(Probe { list, .. }) = passes.first().and_then(|pass| pass.probes.get(nth)).copied() else { return };
         passes.iter_mut().for_each(|pass| pass.turn_to(nth));
         let size = self.block_bytes();
@@ -431,7 +453,7 @@ impl Scan {
             let most = BLOCKS_AT_ONCE.min(blocks - first);
             let run = (1..most).find(|&i| is_empty(first + i)).unwrap_or(most);
             let from = list.first_block + first;
-            let codes = &self.codes[from * size..(from + run) * size];
+            let codes = &codes[from * size..(from + run) * size];
             for some in passes.chunks_mut(2) {
                 if let [a, b] = some {
                     let (tables, thresholds) = ([a.tables, b.tables], [a.mark(), b.mark()]);
@@ -449,7 +471,7 @@ impl Scan {
         }
     }
 
-    fn block_bytes(&self) -> usize {
+    pub(super) fn block_bytes(&self) -> usize {
         self.books.as_ref().map_or(rabitq::block_bytes(self.rows.shape().dimension), pq::Books::block_bytes)
     }
 

@@ -116,25 +116,68 @@ fn encode_row(row: &[f32], mean: &[f32], whole: bool, codes: &mut [u8]) -> [f32;
     [scale, (f64::from(scale).powi(2) * square as f64) as f32]
 }
 
-/// Where the mean lies in a section.
-pub fn mean_place(dimension: usize) -> Range<usize> {
-    0..4 * dimension
+/// Where things lie in a section of so many rows.
+#[derive(Debug, Clone, Copy)]
+pub struct Places {
+    dimension: u64,
+    scales: u64,
+    squares: u64,
+    codes: u64,
+    /// Bytes of a square, if there are squares.
+    square: u64,
+}
+
+impl Places {
+    /// Those of this shape.
+    pub fn new(count: usize, dimension: usize, metric: Metric) -> Self {
+        // Products of 32 bits by 32: more than a machine may address, but not more than a file may have.
+        let (count, dimension) = (count as u64, dimension as u64);
+        let square = if metric == Metric::L2 { 4 } else { 0 };
+        let scales = (4 * dimension).next_multiple_of(ALIGNMENT as u64);
+        let squares = scales + (4 * count).next_multiple_of(ALIGNMENT as u64);
+        let codes = squares + (square * count).next_multiple_of(ALIGNMENT as u64);
+        Places { dimension, scales, squares, codes, square }
+    }
+
+    /// Bytes of the section.
+    pub fn bytes(&self, count: u32) -> u64 {
+        self.codes + (self.dimension * u64::from(count)).next_multiple_of(ALIGNMENT as u64)
+    }
+
+    /// Where the mean lies.
+    pub fn mean(&self) -> Range<u64> {
+        0..4 * self.dimension
+    }
+
+    /// Where what belongs to a row lies: its scale, its square, its codes.
+    pub fn of(&self, row: u32) -> [Range<u64>; 3] {
+        let row = u64::from(row);
+        let place = |start: u64, bytes: u64| start + bytes * row..start + bytes * (row + 1);
+        [place(self.scales, 4), place(self.squares, self.square), place(self.codes, self.dimension)]
+    }
+
+    /// A section of `count` of these rows: `copy` is given places in the whole one.
+    ///
+    /// # Errors
+    /// Those of `copy`.
+    pub fn some(
+        &self,
+        rows: &[u32],
+        metric: Metric,
+        copy: impl Fn(Range<u64>, &mut [u8]) -> Result<()>,
+    ) -> Result<Vec<u8>> {
+        let few = Places::new(rows.len(), self.dimension as usize, metric);
+        let mut section = vec![0; few.bytes(rows.len() as u32) as usize];
+        let mut put = |from: Range<u64>, to: Range<u64>| copy(from, &mut section[to.start as usize..to.end as usize]);
+        put(self.mean(), few.mean())?;
+        for (at, &row) in (0u32..).zip(rows) {
+            self.of(row).into_iter().zip(few.of(at)).try_for_each(|(from, to)| put(from, to))?;
+        }
+        Ok(section)
+    }
 }
 
 impl Rows {
-    /// Where what belongs to a row lies in the section: its scale, its square, its codes.
-    pub fn places(&self, row: usize) -> [Range<usize>; 3] {
-        let scales = self.centre.len().next_multiple_of(ALIGNMENT);
-        let squares = scales + self.scales.len().next_multiple_of(ALIGNMENT);
-        let codes = squares + self.squares.len().next_multiple_of(ALIGNMENT);
-        let square = if self.squares.is_empty() { 0 } else { 4 };
-        [
-            scales + 4 * row..scales + 4 * row + 4,
-            squares + square * row..squares + square * (row + 1),
-            codes + self.dimension * row..codes + self.dimension * (row + 1),
-        ]
-    }
-
     /// The rows of a section.
     ///
     /// # Errors

@@ -7,6 +7,7 @@ use crate::words::{Blob, Code, Cursor, Error, Result, order};
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// A block of several rows unpacks to at most this many bytes. Larger ones pack better, smaller
@@ -132,7 +133,9 @@ impl FieldsWriter {
 /// The stored fields of an opened file.
 #[derive(Debug)]
 pub struct Fields {
+    /// All of it, or its directory.
     section: Blob,
+    section_bytes: u64,
     blocks: usize,
 }
 
@@ -142,48 +145,47 @@ impl Fields {
     /// # Errors
     /// `CORRUPT_FILE` if directory, rows and section don't fit each other.
     pub fn open(section: Blob, rows: u32) -> Result<Self> {
+        let bytes = section.len() as u64;
+        Self::open_directory(section, bytes, rows)
+    }
+
+    /// Opens the directory of a section of so many bytes, which are elsewhere: [`Self::read_from`] asks for them.
+    pub(super) fn open_directory(section: Blob, section_bytes: u64, rows: u32) -> Result<Self> {
         let mut c = Cursor::new(&section, "the section fields");
         let (blocks, reserved) = (c.u32()? as usize, c.u32()?);
         let directory = (blocks as u64 + 1) * ENTRY as u64;
         if reserved != 0 || directory > c.remaining() as u64 {
             return Err(Error::corrupt(format!(
-                "the section fields states {blocks} blocks, which its {} bytes can't hold",
-                section.len()
+                "the section fields states {blocks} blocks, which its {section_bytes} bytes can't hold"
             )));
         }
-        let fields = Fields { section, blocks };
+        let fields = Fields { section, section_bytes, blocks };
         let (first, last) = (fields.block(0)?, fields.block(blocks)?);
         if first.offset != HEAD as u64 + directory
             || first.first_row != 0
-            || last.offset != fields.section.len() as u64
+            || last.offset != fields.section_bytes
             || last.first_row != rows
             || last.raw_bytes != 0
         {
             return Err(Error::corrupt(format!(
                 "the directory of the stored fields covers rows {}..{} in bytes {}..{}, \
                  but there are {rows} rows in {} bytes",
-                first.first_row,
-                last.first_row,
-                first.offset,
-                last.offset,
-                fields.section.len()
+                first.first_row, last.first_row, first.offset, last.offset, fields.section_bytes
             )));
         }
         Ok(fields)
     }
 
-    /// What opening the section looks at, and what finds a row in it: the directory, whose length the
-    /// section's first bytes tell.
-    pub(super) fn directory(section: &[u8]) -> Range<usize> {
-        let blocks = section.first_chunk().map_or(0, |blocks| u32::from_le_bytes(*blocks)) as u64;
-        let end = (HEAD as u64 + (blocks + 1) * ENTRY as u64).min(section.len() as u64);
-        0..end as usize
+    /// Bytes of the directory, of which these are the first.
+    pub(super) fn directory_bytes(head: &[u8]) -> u64 {
+        let blocks = head.first_chunk().map_or(0, |blocks| u32::from_le_bytes(*blocks));
+        HEAD as u64 + (u64::from(blocks) + 1) * ENTRY as u64
     }
 
     /// Where the block of a row lies in the section.
-    pub(super) fn place(&self, row: u32) -> Result<Range<usize>> {
+    pub(super) fn place(&self, row: u32) -> Result<Range<u64>> {
         let (block, next) = self.bounds(self.find(row)?)?;
-        Ok(block.offset as usize..next.offset as usize)
+        Ok(block.offset..next.offset)
     }
 
     /// The JSON texts of these rows, in their order. Each block is unpacked once.
@@ -192,6 +194,15 @@ impl Fields {
     /// `INVALID_ARGUMENT` if there is no such row or the answer would pass [`MAX_READ_BYTES`],
     /// `CORRUPT_FILE` if a block is damaged.
     pub fn read(&self, rows: &[u32]) -> Result<Vec<String>> {
+        self.read_from(rows, |place| Ok(Cow::Borrowed(&self.section[place.start as usize..place.end as usize])))
+    }
+
+    /// [`Self::read`], with blocks that `packed` gives.
+    pub(super) fn read_from<'a>(
+        &self,
+        rows: &[u32],
+        packed: impl Fn(Range<u64>) -> Result<Cow<'a, [u8]>>,
+    ) -> Result<Vec<String>> {
         // By row, each with its place in the answer.
         let mut wanted: Vec<u64> = rows.iter().zip(0..).map(|(&row, i)| u64::from(row) << 32 | i).collect();
         order::sort(&mut wanted);
@@ -201,7 +212,8 @@ impl Fields {
         for key in wanted {
             let (row, i) = ((key >> 32) as u32, key as u32 as usize);
             if unpacked.as_ref().is_none_or(|u| row >= u.end_row) {
-                unpacked = Some(self.unpack(self.find(row)?)?);
+                let block = self.find(row)?;
+                unpacked = Some(self.unpack(block, &packed(self.place(row)?)?)?);
             }
             if let Some(block) = &mut unpacked {
                 let line = block.line(row)?;
@@ -224,7 +236,8 @@ impl Fields {
     /// `CORRUPT_FILE` at the first block that is damaged, and those of `check`.
     pub fn for_each(&self, mut check: impl FnMut(u32, &str) -> Result<()>) -> Result<()> {
         for block in 0..self.blocks {
-            let mut unpacked = self.unpack(block)?;
+            let (first, next) = self.bounds(block)?;
+            let mut unpacked = self.unpack(block, &self.section[first.offset as usize..next.offset as usize])?;
             for row in unpacked.next_row..unpacked.end_row {
                 check(row, unpacked.line(row)?)?;
             }
@@ -254,7 +267,7 @@ impl Fields {
         if rows.is_none()
             || block.raw_bytes as usize > limit
             || block.offset > next.offset
-            || next.offset > self.section.len() as u64
+            || next.offset > self.section_bytes
         {
             return Err(Error::corrupt(format!(
                 "block {i} of the stored fields states rows {}..{} in bytes {}..{} that unpack to {} \
@@ -282,9 +295,8 @@ impl Fields {
         Ok(low)
     }
 
-    fn unpack(&self, i: usize) -> Result<Unpacked> {
+    fn unpack(&self, i: usize, packed: &[u8]) -> Result<Unpacked> {
         let (block, next) = self.bounds(i)?;
-        let packed = &self.section[block.offset as usize..next.offset as usize];
         let mut lines = vec![0; block.raw_bytes as usize];
         let mut state = Box::<DecompressorOxide>::default();
         let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;

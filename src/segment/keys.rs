@@ -127,6 +127,67 @@ fn refuse_duplicates<K: Ord + fmt::Debug>(keys: &[K]) -> Result<()> {
     }
 }
 
+/// How keys lie in a section of which only parts are there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum KeyPlaces {
+    Numbers,
+    /// Offsets, and text from this byte on to the section's end.
+    Texts {
+        text: u64,
+        end: u64,
+    },
+}
+
+impl KeyPlaces {
+    /// The bytes that say which it is.
+    pub(super) const HEAD: Range<u64> = 0..HEAD as u64;
+
+    /// What a section of so many bytes that starts so has.
+    pub(super) fn open(head: &[u8], section_bytes: u64, count: u32) -> Result<Self> {
+        let mut c = Cursor::new(head, "the section keys");
+        let text = HEAD as u64 + 4 * (u64::from(count) + 1);
+        match (c.u32()?, c.u32()?) {
+            (INT64, 0) if section_bytes == HEAD as u64 + 8 * u64::from(count) => Ok(KeyPlaces::Numbers),
+            (VARCHAR, 0) if section_bytes >= text => Ok(KeyPlaces::Texts { text, end: section_bytes }),
+            (tag, _) => Err(Error::corrupt(format!(
+                "the section keys is of type {tag} and has {section_bytes} bytes, which doesn't fit {count} keys; \
+                 the file was written wrongly"
+            ))),
+        }
+    }
+
+    /// Where a row's key is, or where it says where its text is.
+    pub(super) fn of(&self, row: u32) -> Range<u64> {
+        let row = u64::from(row);
+        match self {
+            KeyPlaces::Numbers => HEAD as u64 + 8 * row..HEAD as u64 + 8 * (row + 1),
+            KeyPlaces::Texts { .. } => HEAD as u64 + 4 * row..HEAD as u64 + 4 * (row + 2),
+        }
+    }
+
+    /// Where the text of a key is, whose place has these bytes; `None` for a number.
+    pub(super) fn text(&self, place: &[u8], row: u32) -> Result<Option<Range<u64>>> {
+        let KeyPlaces::Texts { text, end } = *self else { return Ok(None) };
+        let mut c = Cursor::new(place, "the keys' offsets");
+        let (from, to) = (text + u64::from(c.u32()?), text + u64::from(c.u32()?));
+        if from > to || to > end {
+            return Err(Error::corrupt(format!("the key of row {row} lies in bytes {from} to {to} of {end}")));
+        }
+        Ok(Some(from..to))
+    }
+
+    /// A row's key, from the bytes of its place or of its text.
+    pub(super) fn key(&self, bytes: Vec<u8>, row: u32) -> Result<Key> {
+        match self {
+            KeyPlaces::Numbers => Cursor::new(&bytes, "a key").u64().map(|key| Key::Int64(key.cast_signed())),
+            KeyPlaces::Texts { .. } => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Key::VarChar(text)),
+                Err(_) => Err(Error::corrupt(format!("the key of row {row} isn't UTF-8; the file is damaged"))),
+            },
+        }
+    }
+}
+
 /// The keys of an opened file.
 #[derive(Debug)]
 pub struct Keys {
@@ -225,31 +286,6 @@ impl Keys {
                 Err(_) => Err(Error::corrupt(format!("the key of row {row} isn't UTF-8; the file is damaged"))),
             },
         }
-    }
-
-    /// What opening the section looks at.
-    pub(super) fn ends(section_bytes: usize, count: u32) -> [Range<usize>; 2] {
-        let last = HEAD.saturating_add(4 * count as usize);
-        [0..section_bytes.min(HEAD + 4), last.min(section_bytes)..(last + 4).min(section_bytes)]
-    }
-
-    /// Where the section has a row's key, or where it says where its text is.
-    pub(super) fn place(&self, row: u32) -> Range<usize> {
-        let row = row as usize;
-        match &self.stored {
-            Stored::RowNumbers | Stored::Order(_) => 0..0,
-            Stored::Int64(_) => HEAD + 8 * row..HEAD + 8 * (row + 1),
-            Stored::VarChar { .. } => HEAD + 4 * row..HEAD + 4 * (row + 2),
-        }
-    }
-
-    /// Where the section has the text of a row's key; empty for a number.
-    pub(super) fn text_place(&self, row: u32) -> Result<Range<usize>> {
-        let Stored::VarChar { ends, .. } = &self.stored else { return Ok(0..0) };
-        self.text(row)?;
-        let numbers = ends.as_numbers::<u32>()?;
-        let text = HEAD + ends.len();
-        Ok(text + numbers[row as usize] as usize..text + numbers[row as usize + 1] as usize)
     }
 
     /// The row that has this key. The first call orders the keys, if they don't ascend already.

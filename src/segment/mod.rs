@@ -7,6 +7,7 @@ mod group;
 pub mod hybrid;
 pub mod iterate;
 pub mod keys;
+mod pages;
 pub mod partial;
 pub mod query;
 pub mod request;

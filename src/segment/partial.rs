@@ -4,32 +4,46 @@
 //! the caller fetches them from wherever the file is, [feeds](Partial::feed) them, and calls again.
 //! A search takes three turns at most:
 //!
-//! 1. what opening needs: checksums of blocks, rotation, centroids, directory;
-//! 2. the codes of the lists that the query's nearest centroids name;
+//! 1. what opening needs: card, rotation, centroids, directory. They are what a file starts with, so they
+//!    are there at once if [`Partial::open`] is given enough of its first bytes;
+//! 2. checksums of blocks, and the codes of the lists that the query's nearest centroids name;
 //! 3. the rows of the candidates that those codes name;
 //!
 //! and [`Partial::read`] then names what keys and stored fields of the hits take. What has been fed
 //! stays, so that a later query names only what no other has fetched.
 //!
-//! The search itself is that of a whole file. What isn't there yet reads as zeros, which name the
-//! right lists (centroids are there), and with these the right candidates; only what a search with
-//! all that it has read has found is an answer. So answers are those of the whole file, bit for bit.
+//! Each turn puts together what it has into the sections of a small index, and searches that: see
+//! [`Parts`]. Memory is what was fed, whatever the file's length. Answers are those of the whole
+//! file, bit for bit.
 //!
-//! Every byte is checked against the section `checks` before it is taken in: a damaged range is
-//! `CORRUPT_FILE`, and changes nothing.
+//! Every byte is checked before it is taken in: sections that are needed whole by their checksums in the
+//! table, all else by the section `checks`. A damaged range is `CORRUPT_FILE`, and changes nothing.
 
 use super::fields::Fields;
-use super::keys::{Key, Keys};
-use crate::format::{BLOCK_BYTES, Blocks, Checks, FileReader, Header, Kind, Layout, checksum};
-use crate::index::{Index, Scan, Scratch, SearchParams, Sections, Shape};
+use super::keys::{Key, KeyPlaces};
+use super::pages::Pages;
+use super::request::Request;
+use super::sealed::card;
+use super::{Query, Scratch};
+use crate::filter::{self, Columns};
+use crate::format::{Checks, Entry, Header, Kind, Layout, checksum};
+use crate::index::parts::Gathered;
+use crate::index::{Parts, SearchParams, Sections, Shape};
 use crate::quantize::sq8;
-use crate::words::bytes::AlignedBuffer;
-use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, Result, Window};
+use crate::words::{Bitmap, Blob, Error, Hit, IndexType, Result, Window};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// How many candidates are compared exactly if a search doesn't say. The error bound, which decides
 /// in a whole file, would need another turn for each few rows.
 pub const RERANK: usize = 100;
+
+/// Sections that are needed whole before anything can be asked, if the file has them.
+const RESIDENT: [Kind; 5] = [Kind::CARD, Kind::ROTATION, Kind::CENTROIDS, Kind::DIRECTORY, Kind::CODEBOOKS];
+
+/// Of the stored fields' directory so much is asked for before it is known how long it is.
+const DIRECTORY_BYTES: u64 = 16 << 10;
 
 /// What a call comes to.
 #[derive(Debug, Clone, PartialEq)]
@@ -41,56 +55,51 @@ pub enum Step<T> {
     Done(T),
 }
 
-/// A file that is there in part. Its memory is the length of the file; pages that nothing was fed
-/// into stay untouched.
+/// Goes on with what was there, or leaves with what wasn't.
+macro_rules! all_there {
+    ($step:expr) => {
+        match $step {
+            Step::Done(there) => there,
+            Step::Lacks(ranges) => return Ok(Step::Lacks(ranges)),
+        }
+    };
+}
+
+/// A file that is there in part.
 #[derive(Debug)]
 pub struct Partial {
     layout: Layout,
-    file: Blob,
-    blocks: Blocks,
-    checks: Option<Checks>,
-    /// Blocks that were fed.
-    have: Bitmap,
-    /// Opened over `file` when it is needed, and let go when `file` changes.
-    index: Option<Index>,
+    /// Sections that are there whole.
+    whole: BTreeMap<Kind, Blob>,
+    pages: Pages,
+    parts: Option<Parts>,
+    fields: Option<Fields>,
+    columns: Option<Columns>,
+    filtered: Option<(String, Bitmap)>,
 }
 
 impl Partial {
-    /// A file of which its first bytes are there: at least header and section table. `file_bytes` is
-    /// the length of the whole, of which there may be `most_bytes`: so much memory is reserved.
+    /// A file of which its first bytes are there: at least header and section table, and whatever more.
+    /// `file_bytes` is the length of the whole.
     ///
     /// # Errors
-    /// Those of [`Layout::read`]; `OUT_OF_MEMORY` if the file is too long; `UNSUPPORTED_FORMAT` if it
-    /// can't be read in parts.
-    pub fn open(head: &[u8], file_bytes: u64, most_bytes: usize) -> Result<Self> {
+    /// Those of [`Layout::read`]; `UNSUPPORTED_FORMAT` if it can't be read in parts.
+    pub fn open(head: &[u8], file_bytes: u64) -> Result<Self> {
         let layout = Layout::read(&head[..head.len().min(Layout::MAX_BYTES)], file_bytes)?;
-        let whole = |why: String| {
-            let remedy = "load the whole file, or build it with --checks as IVF_RABITQ or SCAN_RABITQ of 1 bit";
-            Err(Error::new(Code::UnsupportedFormat, format!("the file can't be searched in parts: {why}; {remedy}")))
-        };
-        let index_type = layout.header.index_type;
-        if !matches!(index_type, IndexType::ScanRabitq | IndexType::IvfRabitq | IndexType::IvfPq) {
-            return whole(format!("it is a {index_type} index"));
+        if let Some(why) = why_not(&layout) {
+            return Err(Error::new(
+                crate::words::Code::UnsupportedFormat,
+                format!(
+                    "the file can't be searched in parts: {why}; load the whole file, or build it with --checks as \
+                     IVF_RABITQ or SCAN_RABITQ of 1 bit"
+                ),
+            ));
         }
-        if layout.entry(Kind::EXTENDED).is_some() {
-            return whole("its codes have more bits than the scan reads".to_owned());
-        }
-        if layout.entry(Kind::CHECKS).is_none() {
-            return whole("it has no checksums of blocks, so parts of it can't be trusted".to_owned());
-        }
-        let length = usize::try_from(file_bytes).ok().filter(|&length| length <= most_bytes).ok_or_else(|| {
-            Error::new(
-                Code::OutOfMemory,
-                format!("the file has {file_bytes} bytes, and {most_bytes} are the most that may be reserved for it"),
-            )
-        })?;
-        let mut buffer = AlignedBuffer::zeroed(length)?;
-        // Header and table were checked by their own sums; whatever else came along is asked for again.
-        let known = layout.entries.first().map_or(0, |entry| entry.offset as usize).min(head.len());
-        buffer.as_mut_slice()[..known].copy_from_slice(&head[..known]);
-        let blocks = Blocks::new(layout.checked_bytes());
-        let have = Bitmap::none(blocks.count());
-        Ok(Partial { layout, file: buffer.into(), blocks, checks: None, have, index: None })
+        let pages = Pages::new(layout.checked_bytes());
+        let (whole, parts, fields, columns, filtered) = (BTreeMap::new(), None, None, None, None);
+        let mut partial = Partial { layout, whole, pages, parts, fields, columns, filtered };
+        partial.take_sections(0, head)?;
+        Ok(partial)
     }
 
     /// What the file says of itself.
@@ -103,196 +112,464 @@ impl Partial {
         &self.layout
     }
 
-    /// Takes in a range that was named, or one that holds it. The checksums come first: they lie behind
-    /// all that they are of, so they are in the last range.
+    /// Bytes that are held.
+    pub fn held_bytes(&self) -> usize {
+        self.pages.bytes() + self.whole.values().map(|section| section.len()).sum::<usize>()
+    }
+
+    /// Lets go of all but what every search needs.
+    pub fn evict(&mut self) {
+        self.pages.clear();
+    }
+
+    /// Takes in a range that was named, or one that holds it. The checksums of blocks come before the blocks: they
+    /// lie behind all that they are of, so they are in the last range.
     ///
     /// # Errors
-    /// `CORRUPT_FILE` if the bytes are damaged, `INVALID_ARGUMENT` if they have no whole block or come
-    /// before the checksums. No damaged byte is taken in.
+    /// `CORRUPT_FILE` if the bytes are damaged, `INVALID_ARGUMENT` if they have nothing that can be checked. No
+    /// damaged byte is taken in.
     pub fn feed(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
-        let end = at.saturating_add(bytes.len() as u64);
-        let brings_checks = self.checks.is_none();
-        if brings_checks {
-            self.checks = Some(self.checks_in(at, bytes)?);
+        let sections = self.take_sections(at, bytes)?;
+        let blocks = self.pages.take_in(at, bytes)?;
+        if sections + blocks == 0 {
+            let end = at.saturating_add(bytes.len() as u64);
+            return Err(Error::argument(format!(
+                "bytes {at} to {end} have no whole block, or came before the checksums of blocks; feed the ranges \
+                 that were named, the last of them first"
+            )));
         }
-        let blocks = self.checks.as_ref().map_or(Ok(0..0), |checks| checks.verify(at, bytes))?;
-        if blocks.is_empty() {
-            return match brings_checks {
-                true => Ok(()),
-                false => Err(Error::argument(format!(
-                    "bytes {at} to {end} have no whole block of {BLOCK_BYTES}; feed the ranges that were named"
-                ))),
-            };
-        }
-        self.index = None;
-        let file =
-            self.file.get_mut().ok_or_else(|| Error::argument("the file is in use; feed it between searches"))?;
-        let place = self.blocks.bytes(blocks.clone());
-        file[place.start as usize..place.end as usize]
-            .copy_from_slice(&bytes[(place.start - at) as usize..(place.end - at) as usize]);
-        blocks.for_each(|block| self.have.insert(block));
         Ok(())
     }
 
-    /// The checksums, if these bytes have them.
-    fn checks_in(&self, at: u64, bytes: &[u8]) -> Result<Checks> {
-        let (place, sum) = self.entry(Kind::CHECKS)?;
+    /// Keeps the sections that these bytes have all of and that are needed whole; how many.
+    fn take_sections(&mut self, at: u64, bytes: &[u8]) -> Result<usize> {
         let end = at.saturating_add(bytes.len() as u64);
-        if at > place.start || end < place.end {
-            return Err(Error::argument(format!(
-                "bytes {at} to {end} came before the checksums that they are checked by; feed bytes {} to {} first",
-                place.start, place.end
-            )));
+        let mut taken = 0;
+        for &Entry { kind, offset, length, checksum: sum } in &self.layout.entries {
+            let is_needed = RESIDENT.contains(&kind) || kind == Kind::CHECKS || kind == Kind::COLUMNS;
+            let is_there = self.whole.contains_key(&kind) || kind == Kind::CHECKS && self.pages.has_checks();
+            if !is_needed || is_there || offset < at || offset + length > end {
+                continue;
+            }
+            let section = &bytes[(offset - at) as usize..(offset + length - at) as usize];
+            let found = checksum(section);
+            if found != sum {
+                return Err(Error::corrupt(format!(
+                    "{kind} should have checksum {sum:016x}, but the bytes that came have {found:016x}; they were \
+                     damaged on their way, or the file has changed: fetch them again, or open the file anew"
+                )));
+            }
+            if kind == Kind::CHECKS {
+                self.pages.set_checks(Checks::open(section, self.layout.checked_bytes())?);
+            } else {
+                self.whole.insert(kind, Blob::copy_of(section)?);
+            }
+            taken += 1;
         }
-        let section = &bytes[(place.start - at) as usize..(place.end - at) as usize];
-        let found = checksum(section);
-        if found != sum {
-            return Err(Error::corrupt(format!(
-                "checks should have checksum {sum:016x}, but the bytes that came have {found:016x}; they were damaged \
-                 on their way, or the file has changed: fetch them again, or open the file anew"
-            )));
+        Ok(taken)
+    }
+
+    /// The card: JSON, not checked to be any. `{}` if the file has none.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if it is too long or isn't UTF-8.
+    pub fn card(&mut self) -> Result<Step<String>> {
+        all_there!(self.resident()?);
+        card(self.whole.get(&Kind::CARD).cloned()).map(Step::Done)
+    }
+
+    /// What lists are chosen by.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if it contradicts itself.
+    pub fn parts(&mut self) -> Result<Step<&Parts>> {
+        all_there!(self.resident()?);
+        if self.parts.is_none() {
+            let get = |kind| self.whole.get(&kind).cloned();
+            let sections = Sections {
+                rotation: get(Kind::ROTATION),
+                centroids: get(Kind::CENTROIDS),
+                lists: get(Kind::DIRECTORY),
+                codebooks: get(Kind::CODEBOOKS),
+                ..Sections::default()
+            };
+            let parts = Parts::open(&Shape::from(self.header()), &sections)?;
+            self.check_lengths(&parts)?;
+            self.parts = Some(parts);
         }
-        Checks::open(section, self.layout.checked_bytes())
+        self.parts.as_ref().map(Step::Done).ok_or_else(|| Error::corrupt("the file has no lists"))
     }
 
     /// The nearest rows, nearest first, with internal distances: what a whole file answers to the same
-    /// parameters, of which a `rerank` left out is [`RERANK`].
+    /// request, of which a `rerank` left out is [`RERANK`].
+    ///
+    /// With `rerank: Some(0)` it is the answer of the codes alone, which takes one turn less. `with_fields` says that
+    /// stored fields of the hits will be read: some of what that takes is then named along with the codes.
     ///
     /// # Errors
-    /// `INVALID_ARGUMENT` for searches that need every row; those of [`Index::search`]; `CORRUPT_FILE`
-    /// if what was fed contradicts itself.
-    pub fn search(&mut self, query: &[f32], params: &SearchParams, scratch: &mut Scratch) -> Result<Step<Vec<Hit>>> {
-        if params.exact || params.window != Window::ALL {
-            return Err(Error::argument(
-                "an exact search and one within a radius read every row, which a file that is there in part hasn't; \
-                 leave them out, or load the whole file",
-            ));
-        }
-        let resident = self.resident()?;
-        if !resident.is_empty() {
-            return Ok(Step::Lacks(resident));
-        }
-        let params = SearchParams { rerank: Some(params.rerank.unwrap_or(RERANK)), ..*params };
-        if self.index.is_none() {
-            let file = FileReader::open(self.file.clone())?;
-            self.index = Some(Index::open(&Shape::from(file.header()), &Sections::of(&file))?);
-        }
-        let Some(index @ Index::Scan(scan)) = &self.index else {
-            return Err(Error::corrupt("the file holds another index than its header says"));
+    /// Those of a whole file; `INVALID_ARGUMENT` for searches that need every row; `CORRUPT_FILE` if what was fed
+    /// contradicts itself.
+    pub fn search(
+        &mut self,
+        request: &Request<'_>,
+        with_fields: bool,
+        scratch: &mut Scratch,
+    ) -> Result<Step<Vec<Hit>>> {
+        let (query, params) = self.plan(request)?;
+        let allow = match request.filter {
+            None => None,
+            Some(text) => Some(all_there!(self.filter(text)?)),
         };
-        let hits = index.search(query, &params, None, scratch)?;
-        let mut places = Vec::new();
-        for list in scratch.probed() {
-            places.push((Kind::CODES, scan.codes_of(list)));
-            places.push((Kind::ORDER, 4 * list.range().start..4 * list.range().end));
+        let found = self.nearest((query, with_fields), &params, allow.as_ref(), scratch);
+        if let (Some(text), Some(rows)) = (request.filter, allow) {
+            self.filtered = Some((text.to_owned(), rows));
         }
-        let lacks = self.lacks(&places);
-        if !lacks.is_empty() {
-            return Ok(Step::Lacks(lacks));
+        Ok(match found? {
+            Step::Lacks(ranges) => Step::Lacks(ranges),
+            Step::Done(mut hits) => {
+                hits.drain(..request.offset.min(hits.len()));
+                Step::Done(hits)
+            }
+        })
+    }
+
+    /// What can be asked of parts.
+    fn plan<'a>(&self, request: &Request<'a>) -> Result<(&'a [f32], SearchParams)> {
+        let refuse = |what: &str| {
+            Err(Error::argument(format!(
+                "{what} what a file that is there in part hasn't; leave it out, or load the whole file"
+            )))
+        };
+        let mut params = request.params(self.header().metric)?;
+        let Query::Dense(query) = request.query else { return refuse("searches for words and sparse vectors read") };
+        if params.exact || params.window != Window::ALL {
+            return refuse("an exact search and one within a radius read");
         }
+        if request.group.is_some() || request.recall.is_some() || request.deleted.is_some() {
+            return refuse("groups, recall and deletions need");
+        }
+        let has_rows = self.layout.entry(Kind::ROWS_I8).is_some() || self.layout.entry(Kind::ROWS_F32).is_some();
+        params.rerank = Some(if has_rows { params.rerank.unwrap_or(RERANK) } else { 0 });
+        Ok((query, params))
+    }
+
+    fn nearest(
+        &mut self,
+        (query, with_fields): (&[f32], bool),
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        scratch: &mut Scratch,
+    ) -> Result<Step<Vec<Hit>>> {
+        all_there!(self.parts()?);
+        // Just seen to be there.
+        let Some(parts) = &self.parts else { return Err(Error::corrupt("the file has no lists")) };
+        let scratch = &mut scratch.index;
+        params.check()?;
+        let gathered = parts.choose(query, params, allow, scratch)?;
+        let codes = self.codes_of(parts, &gathered)?;
+        let numbers = self.numbers_of(gathered.lists().iter().map(|list| list.range()))?;
+        let mut soon = codes.clone();
+        soon.extend(numbers.iter().cloned());
+        soon.extend(self.soon(with_fields)?);
+        if self.layout.entry(Kind::ROWS_I8).is_some() {
+            soon.extend(self.within(Kind::ROWS_I8, std::iter::once(self.sq8_places().mean()))?);
+        }
+        all_there!(self.there(soon));
+        let codes = self.pages.gather(&codes)?;
+        let numbers = match self.layout.entry(Kind::ORDER) {
+            Some(_) => Some(self.pages.gather(&numbers)?),
+            None => None,
+        };
+        let hits = parts.scan(&gathered, (&codes, numbers), params, allow, scratch)?;
         if params.rerank == Some(0) {
             return Ok(Step::Done(hits));
         }
-        let lacks = self.lacks(&places_of_rows(scan, scratch.candidates()));
-        Ok(if lacks.is_empty() { Step::Done(hits) } else { Step::Lacks(lacks) })
+        let rows: Vec<u32> = parts.candidates(scratch).iter().map(|hit| hit.row).collect();
+        let mut places = self.places_of_rows(&rows)?;
+        // The best of them by their codes will be among the hits, mostly.
+        let likely = &rows[..rows.len().min(2 * params.limit)];
+        if let Some(keys) = self.key_places()? {
+            places.extend(self.within(Kind::KEYS, likely.iter().map(|&row| keys.of(row)))?);
+        }
+        all_there!(self.there(places));
+        let sections = self.sections_of_rows(&rows)?;
+        let Some(parts) = &self.parts else { return Err(Error::corrupt("the file has no lists")) };
+        parts.compare(query, &sections, params, scratch).map(Step::Done)
     }
 
-    /// Keys and stored fields (JSON objects, `{}` if the file has none) of these rows, in their order.
+    /// Keys and stored fields (JSON objects, `{}` if the file has none or `with_fields` is false) of these rows, in
+    /// their order.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if there is no such row, `CORRUPT_FILE` if what was fed contradicts itself.
-    pub fn read(&mut self, rows: &[u32]) -> Result<Step<Vec<(Key, String)>>> {
+    pub fn read(&mut self, rows: &[u32], with_fields: bool) -> Result<Step<Vec<(Key, String)>>> {
         let count = self.header().count;
         if let Some(row) = rows.iter().find(|&&row| row >= count) {
             return Err(Error::argument(format!("there is no row {row}; the file has {count}")));
         }
-        let resident = self.resident()?;
-        if !resident.is_empty() {
-            return Ok(Step::Lacks(resident));
+        all_there!(self.resident()?);
+        let with_fields = with_fields && self.layout.entry(Kind::FIELDS).is_some();
+        let mut places = self.soon(with_fields)?;
+        let keys = self.key_places()?;
+        match keys {
+            Some(keys) => places.extend(self.within(Kind::KEYS, rows.iter().map(|&row| keys.of(row)))?),
+            None if self.layout.entry(Kind::KEYS).is_none() => {
+                places.extend(self.numbers_of(rows.iter().map(|&row| row as usize..row as usize + 1))?);
+            }
+            None => {}
         }
-        let file = FileReader::open(self.file.clone())?;
-        let (keys, fields) = (file.section(Kind::KEYS), file.section(Kind::FIELDS));
-        let directory = fields.as_ref().map_or(0..0, |section| Fields::directory(section));
-        let keys = Keys::open(keys, file.section(Kind::ORDER).as_ref(), count)?;
-        let mut places = vec![(Kind::FIELDS, directory)];
-        for &row in rows {
-            places.push((Kind::KEYS, keys.place(row)));
-            places.push((Kind::ORDER, 4 * row as usize..4 * row as usize + 4));
+        let directory = if with_fields { self.directory()? } else { None };
+        places.extend(directory.clone());
+        all_there!(self.there(places));
+        if keys.is_none() && self.layout.entry(Kind::KEYS).is_some() || with_fields && directory.is_none() {
+            // What says where they are has come just now.
+            return self.read(rows, with_fields);
         }
-        let lacks = self.lacks(&places);
-        if !lacks.is_empty() {
-            return Ok(Step::Lacks(lacks));
+        if let (None, Some(directory)) = (&self.fields, directory) {
+            let bytes = self.section(Kind::FIELDS)?.length;
+            self.fields = Some(Fields::open_directory(self.pages.gather(&[directory])?, bytes, count)?);
         }
-        let fields = fields.map(|section| Fields::open(section, count)).transpose()?;
         let mut places = Vec::new();
         for &row in rows {
-            places.push((Kind::KEYS, keys.text_place(row)?));
-            if let Some(fields) = &fields {
-                places.push((Kind::FIELDS, fields.place(row)?));
+            places.extend(self.key_text(keys, row)?);
+            if let (Some(fields), true) = (&self.fields, with_fields) {
+                places.extend(self.within(Kind::FIELDS, std::iter::once(fields.place(row)?))?);
             }
         }
-        let lacks = self.lacks(&places);
-        if !lacks.is_empty() {
-            return Ok(Step::Lacks(lacks));
-        }
-        let texts = fields.map_or_else(|| Ok(vec!["{}".to_owned(); rows.len()]), |fields| fields.read(rows))?;
-        rows.iter().zip(texts).map(|(&row, text)| Ok((keys.key(row)?, text))).collect::<Result<_>>().map(Step::Done)
-    }
-
-    /// What must be there before anything can be asked.
-    fn resident(&self) -> Result<Vec<Range<u64>>> {
-        let header = self.header();
-        let mut places: Vec<(Kind, Range<usize>)> = [Kind::ROTATION, Kind::CENTROIDS, Kind::DIRECTORY, Kind::CODEBOOKS]
-            .into_iter()
-            .map(|kind| (kind, 0..usize::MAX))
-            .collect();
-        places.push((Kind::ROWS_I8, sq8::mean_place(header.dimension as usize)));
-        if let Some(keys) = self.layout.entry(Kind::KEYS) {
-            places.extend(Keys::ends(keys.length as usize, header.count).map(|place| (Kind::KEYS, place)));
-        }
-        places.push((Kind::FIELDS, 0..4));
-        let mut lacks = self.lacks(&places);
-        if self.checks.is_none() {
-            lacks.push(self.entry(Kind::CHECKS)?.0);
-        }
-        Ok(lacks)
-    }
-
-    /// Of these places in sections, what isn't there; nothing of sections that the file hasn't.
-    fn lacks(&self, places: &[(Kind, Range<usize>)]) -> Vec<Range<u64>> {
-        let mut wanted = Bitmap::none(self.blocks.count());
-        for (kind, place) in places {
-            let Some(entry) = self.layout.entry(*kind) else { continue };
-            let end = entry.length.min(place.end as u64);
-            let start = end.min(place.start as u64);
-            self.blocks.touched(entry.offset + start..entry.offset + end).for_each(|block| wanted.insert(block));
-        }
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        for block in wanted.iter().filter(|&block| !self.have.contains(block)) {
-            match runs.last_mut() {
-                Some(last) if last.end == block => last.end += 1,
-                _ => runs.push(block..block + 1),
+        all_there!(self.there(places));
+        let texts = match (&self.fields, with_fields) {
+            (Some(fields), true) => {
+                let start = self.section(Kind::FIELDS)?.offset;
+                fields.read_from(rows, |place| {
+                    let place = start + place.start..start + place.end;
+                    Ok(Cow::Owned(self.pages.gather(std::slice::from_ref(&place))?.to_vec()))
+                })?
             }
-        }
-        runs.into_iter().map(|blocks| self.blocks.bytes(blocks)).collect()
+            _ => vec!["{}".to_owned(); rows.len()],
+        };
+        rows.iter()
+            .zip(texts)
+            .map(|(&row, text)| Ok((self.key(keys, row)?, text)))
+            .collect::<Result<_>>()
+            .map(Step::Done)
     }
 
-    /// Where a section lies, and its checksum.
-    fn entry(&self, kind: Kind) -> Result<(Range<u64>, u64)> {
-        let entry = self.layout.entry(kind);
-        let entry = entry.ok_or_else(|| Error::corrupt(format!("the file has no section {kind}")))?;
-        Ok((entry.offset..entry.offset + entry.length, entry.checksum))
+    /// The rows that a filter leaves; it needs the columns whole.
+    fn filter(&mut self, text: &str) -> Result<Step<Bitmap>> {
+        if let Some((last, rows)) = self.filtered.take()
+            && last == text
+        {
+            return Ok(Step::Done(rows));
+        }
+        let count = self.header().count as usize;
+        if self.columns.is_none() {
+            self.columns = Some(match (self.layout.entry(Kind::COLUMNS), self.whole.get(&Kind::COLUMNS)) {
+                (None, _) => Columns::empty(count),
+                (Some(_), Some(section)) => Columns::open(section.clone(), count)?,
+                // A wrong filter should be refused before it is waited for; but only columns know their names.
+                (Some(entry), None) => {
+                    let mut lacks = self.lacks_resident();
+                    lacks.push(entry.offset..entry.offset + entry.length);
+                    lacks.sort_by_key(|range| range.start);
+                    return Ok(Step::Lacks(lacks));
+                }
+            });
+        }
+        let rows = self.columns.as_ref().map(|columns| filter::compile(text, columns)).transpose()?;
+        Ok(Step::Done(rows.map_or_else(|| Bitmap::all(count), |filter| filter.evaluate())))
+    }
+
+    /// Whether what every search needs is there.
+    fn resident(&self) -> Result<Step<()>> {
+        let lacks = self.lacks_resident();
+        Ok(if lacks.is_empty() { Step::Done(()) } else { Step::Lacks(lacks) })
+    }
+
+    fn lacks_resident(&self) -> Vec<Range<u64>> {
+        if self.parts.is_some() {
+            return Vec::new();
+        }
+        let lacked = self.layout.entries.iter().filter(|entry| RESIDENT.contains(&entry.kind));
+        let lacked = lacked.filter(|entry| !self.whole.contains_key(&entry.kind) && entry.length > 0);
+        lacked.map(|entry| entry.offset..entry.offset + entry.length).collect()
+    }
+
+    /// Whether these bytes of the file are there, in any order; else what isn't, with the checksums for it.
+    fn there(&self, places: Vec<Range<u64>>) -> Step<()> {
+        let mut lacks = self.pages.lacks(places.into_iter().filter(|place| place.start < place.end));
+        if lacks.is_empty() {
+            return Step::Done(());
+        }
+        if let (false, Some(checks)) = (self.pages.has_checks(), self.layout.entry(Kind::CHECKS)) {
+            lacks.push(checks.offset..checks.offset + checks.length);
+        }
+        Step::Lacks(lacks)
+    }
+
+    /// What will be needed whatever is found: what says how keys and stored fields lie.
+    fn soon(&self, with_fields: bool) -> Result<Vec<Range<u64>>> {
+        let mut places = Vec::new();
+        if self.layout.entry(Kind::KEYS).is_some() {
+            places.extend(self.within(Kind::KEYS, std::iter::once(KeyPlaces::HEAD))?);
+        }
+        if let (Some(entry), true) = (self.layout.entry(Kind::FIELDS), with_fields) {
+            places.push(entry.offset..entry.offset + entry.length.min(DIRECTORY_BYTES));
+        }
+        Ok(places)
+    }
+
+    fn codes_of(&self, parts: &Parts, gathered: &Gathered) -> Result<Vec<Range<u64>>> {
+        let size = parts.block_bytes() as u64;
+        let places = gathered.lists().iter().map(|list| {
+            let (first, blocks) = (list.first_block as u64, list.blocks() as u64);
+            first * size..(first + blocks) * size
+        });
+        self.within(Kind::CODES, places)
+    }
+
+    /// Where it says by which numbers rows were given; nowhere if they are their own.
+    fn numbers_of(&self, rows: impl Iterator<Item = Range<usize>>) -> Result<Vec<Range<u64>>> {
+        if self.layout.entry(Kind::ORDER).is_none() {
+            return Ok(Vec::new());
+        }
+        self.within(Kind::ORDER, rows.map(|rows| 4 * rows.start as u64..4 * rows.end as u64))
+    }
+
+    fn sq8_places(&self) -> sq8::Places {
+        let Header { count, dimension, metric, .. } = *self.header();
+        sq8::Places::new(count as usize, dimension as usize, metric)
+    }
+
+    /// Where these rows' floats lie.
+    fn floats_of(&self, rows: &[u32]) -> Result<Vec<Range<u64>>> {
+        let size = 4 * u64::from(self.header().dimension);
+        self.within(Kind::ROWS_F32, rows.iter().map(|&row| u64::from(row) * size..(u64::from(row) + 1) * size))
+    }
+
+    /// What comparing these rows exactly reads.
+    fn places_of_rows(&self, rows: &[u32]) -> Result<Vec<Range<u64>>> {
+        let mut places = Vec::with_capacity(4 * rows.len());
+        if self.layout.entry(Kind::ROWS_I8).is_some() {
+            let sq8 = self.sq8_places();
+            places.extend(self.within(Kind::ROWS_I8, rows.iter().flat_map(|&row| sq8.of(row)))?);
+        }
+        if self.layout.entry(Kind::ROWS_F32).is_some() {
+            places.extend(self.floats_of(rows)?);
+        }
+        Ok(places)
+    }
+
+    /// Sections of these rows alone.
+    fn sections_of_rows(&self, rows: &[u32]) -> Result<Sections<Blob>> {
+        let rows_i8 = match self.layout.entry(Kind::ROWS_I8) {
+            None => None,
+            Some(entry) => {
+                let copy = |place: Range<u64>, out: &mut [u8]| {
+                    self.pages.copy(entry.offset + place.start..entry.offset + place.end, out)
+                };
+                Some(Blob::copy_of(&self.sq8_places().some(rows, self.header().metric, copy)?)?)
+            }
+        };
+        let rows_f32 = match self.layout.entry(Kind::ROWS_F32) {
+            None => None,
+            Some(_) => Some(self.pages.gather(&self.floats_of(rows)?)?),
+        };
+        let numbers = self.numbers_of(rows.iter().map(|&row| row as usize..row as usize + 1))?;
+        let order = match numbers.is_empty() {
+            true => Blob::copy_of(crate::words::bytes::as_bytes(rows))?,
+            false => self.pages.gather(&numbers)?,
+        };
+        Ok(Sections { rows_i8, rows_f32, order: Some(order), ..Sections::default() })
+    }
+
+    /// How keys lie; `None` if the file has none, or it isn't there yet.
+    fn key_places(&self) -> Result<Option<KeyPlaces>> {
+        let Some(entry) = self.layout.entry(Kind::KEYS) else { return Ok(None) };
+        let head = self.within(Kind::KEYS, std::iter::once(KeyPlaces::HEAD))?;
+        match self.pages.gather(&head) {
+            Err(_) => Ok(None),
+            Ok(head) => KeyPlaces::open(&head, entry.length, self.header().count).map(Some),
+        }
+    }
+
+    /// Where the text of a row's key is.
+    fn key_text(&self, keys: Option<KeyPlaces>, row: u32) -> Result<Option<Range<u64>>> {
+        let Some(keys) = keys else { return Ok(None) };
+        let place = self.pages.gather(&self.within(Kind::KEYS, std::iter::once(keys.of(row)))?)?;
+        let Some(text) = keys.text(&place, row)? else { return Ok(None) };
+        Ok(self.within(Kind::KEYS, std::iter::once(text))?.pop())
+    }
+
+    fn key(&self, keys: Option<KeyPlaces>, row: u32) -> Result<Key> {
+        let Some(keys) = keys else {
+            let numbers = self.numbers_of(std::iter::once(row as usize..row as usize + 1))?;
+            let given = self.pages.gather(&numbers)?;
+            return Ok(Key::Int64(given.as_numbers::<u32>()?.first().map_or(row, |&number| number).into()));
+        };
+        let place = match self.key_text(Some(keys), row)? {
+            Some(text) => vec![text],
+            None => self.within(Kind::KEYS, std::iter::once(keys.of(row)))?,
+        };
+        keys.key(self.pages.gather(&place)?.to_vec(), row)
+    }
+
+    /// Where the directory of stored fields is; `None` if it isn't known yet how long it is.
+    fn directory(&self) -> Result<Option<Range<u64>>> {
+        let entry = self.section(Kind::FIELDS)?;
+        let head = self.within(Kind::FIELDS, std::iter::once(0..4))?;
+        let Ok(head) = self.pages.gather(&head) else { return Ok(None) };
+        let bytes = Fields::directory_bytes(&head);
+        Ok(self.within(Kind::FIELDS, std::iter::once(0..bytes.min(entry.length)))?.pop())
+    }
+
+    /// Where these places of a section are in the file.
+    fn within(&self, kind: Kind, places: impl Iterator<Item = Range<u64>>) -> Result<Vec<Range<u64>>> {
+        let entry = self.section(kind)?;
+        places
+            .map(|place| match place.end <= entry.length {
+                true => Ok(entry.offset + place.start..entry.offset + place.end),
+                false => Err(Error::corrupt(format!(
+                    "{kind} should have bytes {} to {}, but has {}; the file was written wrongly",
+                    place.start, place.end, entry.length
+                ))),
+            })
+            .collect()
+    }
+
+    fn section(&self, kind: Kind) -> Result<&Entry> {
+        self.layout.entry(kind).ok_or_else(|| Error::corrupt(format!("the file has no section {kind}")))
+    }
+
+    /// Refuses sections whose lengths don't fit the lists: what a whole file is refused for when it is opened.
+    fn check_lengths(&self, parts: &Parts) -> Result<()> {
+        let Header { count, dimension, .. } = *self.header();
+        let length = |kind| self.layout.entry(kind).map(|entry| entry.length);
+        let expect = |kind: Kind, needed: bool, expected: u64| match length(kind) {
+            None if !needed => Ok(()),
+            Some(found) if found == expected => Ok(()),
+            found => Err(Error::corrupt(format!(
+                "{kind} of {count} rows should have {expected} bytes, but has {}; the file is damaged",
+                found.unwrap_or(0)
+            ))),
+        };
+        expect(Kind::CODES, true, parts.lists().blocks() as u64 * parts.block_bytes() as u64)?;
+        expect(Kind::ORDER, self.header().index_type.has_lists(), 4 * u64::from(count))?;
+        expect(Kind::ROWS_I8, false, self.sq8_places().bytes(count))?;
+        expect(Kind::ROWS_F32, false, 4 * u64::from(count) * u64::from(dimension))
     }
 }
 
-/// What comparing these rows exactly reads.
-fn places_of_rows(scan: &Scan, rows: &[Hit]) -> Vec<(Kind, Range<usize>)> {
-    let mut places = Vec::with_capacity(4 * rows.len());
-    for hit in rows {
-        if let Some(bytes) = scan.rows().bytes() {
-            places.extend(bytes.places(hit.row as usize).map(|place| (Kind::ROWS_I8, place)));
-        }
-        places.push((Kind::ROWS_F32, scan.rows().floats_of(hit.row)));
+/// Why a file can't be read in parts.
+fn why_not(layout: &Layout) -> Option<String> {
+    let index_type = layout.header.index_type;
+    if !matches!(index_type, IndexType::ScanRabitq | IndexType::IvfRabitq | IndexType::IvfPq) {
+        return Some(format!("it is a {index_type} index"));
     }
-    places
+    if layout.entry(Kind::EXTENDED).is_some() {
+        return Some("its codes have more bits than the scan reads".to_owned());
+    }
+    if layout.entry(Kind::CHECKS).is_none() {
+        return Some("it has no checksums of blocks, so parts of it can't be trusted".to_owned());
+    }
+    None
 }

@@ -20,7 +20,7 @@ pub const MAX_CARD_BYTES: usize = 1 << 20;
 /// used last, so that searching as one types doesn't evaluate it at each key stroke.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    index: index::Scratch,
+    pub(super) index: index::Scratch,
     filtered: Option<Filtered>,
 }
 
@@ -370,7 +370,7 @@ impl Sealed {
     }
 }
 
-fn card(section: Option<Blob>) -> Result<String> {
+pub(super) fn card(section: Option<Blob>) -> Result<String> {
     let Some(section) = section else { return Ok("{}".to_owned()) };
     if section.len() > MAX_CARD_BYTES {
         return Err(Error::corrupt(format!(

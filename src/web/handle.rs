@@ -1,9 +1,10 @@
 //! An open index: a query in, hits out, keys and fields of those hits after.
 
 use super::key::{from_key, to_key};
+use super::plain::{Lists, Options};
 use super::thrown;
 use crate::index::sparse::SparseVector;
-use crate::segment::{Grouping, Iteration, Query, Request, Rerank, Scratch, Sealed};
+use crate::segment::{Iteration, Query, Request, Rerank, Scratch, Sealed};
 use crate::words::{Error, Hit, Metric, Result};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -24,26 +25,6 @@ pub struct IndexHandle {
     searches: Vec<Search>,
     rows: Vec<u32>,
     distances: Vec<f32>,
-}
-
-#[derive(Deserialize, Default, Clone)]
-#[serde(default, rename_all = "camelCase")]
-struct Options {
-    limit: usize,
-    offset: usize,
-    filter: Option<String>,
-    radius: Option<f32>,
-    range_filter: Option<f32>,
-    group_by_field: Option<String>,
-    group_size: Option<usize>,
-    strict_group_size: bool,
-    recall: Option<f32>,
-    exact: bool,
-    rerank: Option<usize>,
-    ef: Option<usize>,
-    nprobe: Option<usize>,
-    field: Option<String>,
-    drop_ratio_search: f32,
 }
 
 /// How a hybrid search's lists become one: by weights if there are some, else by reciprocal ranks.
@@ -96,32 +77,6 @@ impl Search {
     }
 }
 
-impl Options {
-    fn request<'a>(&'a self, query: Query<'a>) -> Request<'a> {
-        let group = self.group_by_field.as_deref();
-        Request {
-            limit: self.limit,
-            offset: self.offset,
-            filter: self.filter.as_deref(),
-            radius: self.radius,
-            range_filter: self.range_filter,
-            group: group.map(|field| Grouping {
-                field,
-                size: self.group_size.unwrap_or(1),
-                strict: self.strict_group_size,
-            }),
-            recall: self.recall,
-            exact: self.exact,
-            rerank: self.rerank,
-            ef: self.ef,
-            nprobe: self.nprobe,
-            field: self.field.as_deref(),
-            drop_ratio: self.drop_ratio_search,
-            ..Request::new(query)
-        }
-    }
-}
-
 /// Where an iteration has come to, with its query and options.
 #[wasm_bindgen]
 pub struct IterationHandle {
@@ -142,14 +97,6 @@ struct Description<'a> {
     /// The field whose words can be searched for.
     text_field: Option<&'a str>,
     has_sparse: bool,
-}
-
-#[derive(Serialize)]
-struct Lists {
-    count: usize,
-    least: usize,
-    median: usize,
-    most: usize,
 }
 
 impl IndexHandle {
@@ -216,10 +163,7 @@ impl IndexHandle {
     /// What the file says of itself, as a plain object.
     pub fn describe(&self) -> std::result::Result<JsValue, JsValue> {
         let header = self.sealed.header();
-        let lists = self.sealed.index().lists().map(|lists| {
-            let [least, median, most] = lists.sizes();
-            Lists { count: lists.count(), least, median, most }
-        });
+        let lists = self.sealed.index().lists().map(Lists::of);
         let description = Description {
             lists,
             count: header.count,

@@ -1,7 +1,7 @@
 //! Primary keys as JavaScript has them.
 
 use crate::segment::Key;
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-lazy")))]
 use wasm_bindgen::JsCast;
 use wasm_bindgen::JsValue;
 
@@ -27,7 +27,7 @@ pub(super) fn from_number(n: i64) -> JsValue {
 }
 
 /// The key that a JavaScript value stands for; `None` if no row can have it.
-#[cfg(not(feature = "web-foreign"))]
+#[cfg(not(any(feature = "web-foreign", feature = "web-lazy")))]
 pub(super) fn to_key(value: &JsValue) -> Option<Key> {
     if let Some(text) = value.as_string() {
         return Some(Key::VarChar(text));

@@ -3,16 +3,18 @@
 //! views on this module's memory, options and descriptions as plain objects, failures as
 //! `{ code, message }`.
 //!
-//! The crate is built for the browser four times, so that nobody downloads what they don't use: without
-//! features to search `.elanus` files, with `web-build` to build them, with `web-foreign` for files of
-//! other libraries, and with `web-collection` for collections.
+//! The crate is built for the browser five times, so that nobody downloads what they don't use: without
+//! features to search `.elanus` files, with `web-lazy` to search those of which only parts are there, with
+//! `web-build` to build them, with `web-foreign` for files of other libraries, and with `web-collection` for
+//! collections.
 
 #[cfg(any(
     all(feature = "web-build", feature = "web-foreign"),
     all(feature = "web-build", feature = "web-collection"),
-    all(feature = "web-foreign", feature = "web-collection")
+    all(feature = "web-foreign", feature = "web-collection"),
+    all(feature = "web-lazy", any(feature = "web-build", feature = "web-foreign", feature = "web-collection"))
 ))]
-compile_error!("web-build, web-foreign and web-collection are modules of their own: build them one by one");
+compile_error!("web-build, web-foreign, web-collection and web-lazy are modules of their own: build them one by one");
 
 #[cfg(feature = "web-build")]
 mod builder;
@@ -20,14 +22,18 @@ mod builder;
 mod collection;
 #[cfg(feature = "web-foreign")]
 mod foreign;
-#[cfg(not(any(feature = "web-build", feature = "web-foreign", feature = "web-collection")))]
+#[cfg(not(any(feature = "web-build", feature = "web-foreign", feature = "web-collection", feature = "web-lazy")))]
 mod handle;
 mod key;
-#[cfg(not(feature = "web-build"))]
+#[cfg(not(any(feature = "web-build", feature = "web-lazy")))]
 mod loader;
+#[cfg(feature = "web-lazy")]
+mod partial;
+#[cfg(not(any(feature = "web-build", feature = "web-foreign", feature = "web-collection")))]
+mod plain;
 #[cfg(feature = "web-collection")]
 mod schema;
-#[cfg(not(any(feature = "web-build", feature = "web-collection")))]
+#[cfg(not(any(feature = "web-build", feature = "web-collection", feature = "web-lazy")))]
 mod told;
 
 #[cfg(feature = "web-build")]
@@ -36,12 +42,24 @@ pub use builder::{Builder, choose};
 pub use collection::{CatalogHandle, CollectionHandle, Opening, head_of_log};
 #[cfg(feature = "web-foreign")]
 pub use foreign::ForeignHandle;
-#[cfg(not(any(feature = "web-build", feature = "web-foreign", feature = "web-collection")))]
+#[cfg(not(any(
+    feature = "web-build",
+    feature = "web-foreign",
+    feature = "web-collection",
+    feature = "web-lazy"
+)))]
 pub use handle::{IndexHandle, IterationHandle};
-#[cfg(not(feature = "web-build"))]
+#[cfg(not(any(feature = "web-build", feature = "web-lazy")))]
 pub use loader::Loader;
-#[cfg(not(any(feature = "web-build", feature = "web-foreign", feature = "web-collection")))]
+#[cfg(not(any(
+    feature = "web-build",
+    feature = "web-foreign",
+    feature = "web-collection",
+    feature = "web-lazy"
+)))]
 pub use loader::{inspect, is_foreign};
+#[cfg(feature = "web-lazy")]
+pub use partial::PartialHandle;
 
 use crate::words::Error;
 use serde::Serialize;

@@ -4,13 +4,11 @@ use crate::data::{Wanted, file as plain_file, params, vectors};
 use elanus::filter::{ColumnsBuilder, FieldType, Value};
 use elanus::format::ranges::merge;
 use elanus::format::{HEADER_BYTES, Kind, Layout};
-use elanus::index::{Scratch, SearchParams};
-use elanus::segment::{FieldsWriter, Input, Partial, PrimaryKeys, Sealed, Step, build};
+use elanus::segment::{FieldsWriter, Input, Partial, PrimaryKeys, Request, Scratch, Sealed, Step, build};
 use elanus::words::{Blob, Code, IndexType, MatrixView, Metric, Precision, Result};
 use proptest::prelude::*;
 
 const DIMENSION: usize = 24;
-const MOST: usize = 1 << 24;
 
 /// A file with checksums of blocks, large enough to have many.
 fn file(wanted: &Wanted, nlist: usize) -> Vec<u8> {
@@ -58,7 +56,7 @@ impl<'a> Source<'a> {
     }
 
     fn open(&self) -> Partial {
-        Partial::open(&self.bytes[..Layout::MAX_BYTES], self.bytes.len() as u64, MOST).unwrap()
+        Partial::open(&self.bytes[..Layout::MAX_BYTES], self.bytes.len() as u64).unwrap()
     }
 
     /// Calls until nothing is lacked.
@@ -114,7 +112,8 @@ proptest! {
     #[test]
     fn answers_are_those_of_the_whole_file(
         (wanted, nlist) in wanted(),
-        limit in 1usize..40,
+        (limit, offset) in (1usize..40, 0usize..5),
+        (filtered, with_fields) in any::<(bool, bool)>(),
         nprobe in prop::option::of(1usize..20),
         rerank in 0usize..150,
         gap in 0u64..20_000,
@@ -125,16 +124,23 @@ proptest! {
         whole.verify().unwrap();
         let mut source = Source { gap, most, ..Source::new(&bytes) };
         let mut partial = source.open();
-        let params = SearchParams { limit, nprobe, rerank: Some(rerank), ..SearchParams::default() };
         let (mut a, mut b) = (Scratch::default(), Scratch::default());
+        let few = filtered.then(|| format!("row in [1, 3, 4, 9, 40, 41, 300, 700] or row < {}", limit * 3));
         for query in vectors(3, DIMENSION, 91).chunks_exact(DIMENSION) {
-            let expected = whole.index().search(query, &params, None, &mut a).unwrap();
+            let filter = few.as_deref();
+            let request = Request { limit, offset, nprobe, rerank: Some(rerank), filter, ..Request::new(query) };
+            let expected = whole.search(&request, &mut a).unwrap();
             let before = source.turns;
-            let found = source.until(&mut partial, |partial| partial.search(query, &params, &mut b));
+            let found = source.until(&mut partial, |partial| partial.search(&request, with_fields, &mut b));
             prop_assert_eq!(&found, &expected);
-            prop_assert!(source.turns - before <= 3);
+            // One for columns.
+            prop_assert!(source.turns - before <= 3 + usize::from(filtered));
             let rows: Vec<u32> = found.iter().map(|hit| hit.row).collect();
-            let read = source.until(&mut partial, |partial| partial.read(&rows));
+            let (before, bare) = (source.turns, source.until(&mut partial, |partial| partial.read(&rows, false)));
+            let is_bare = bare.iter().all(|(_, text)| text == "{}");
+            prop_assert!(is_bare);
+            let read = source.until(&mut partial, |partial| partial.read(&rows, true));
+            prop_assert!(source.turns - before <= 4);
             let texts = whole.fields(&rows).unwrap();
             for ((row, (key, text)), expected) in rows.iter().zip(read).zip(texts) {
                 prop_assert_eq!(key, whole.key(*row).unwrap());
@@ -157,11 +163,11 @@ proptest! {
         let error = partial.feed(all, &damaged[start..]).unwrap_err();
         prop_assert_eq!(error.code, Code::CorruptFile);
         partial.feed(all, &bytes[start..]).unwrap();
-        let params = SearchParams { rerank: Some(50), ..SearchParams::default() };
         let query = vectors(1, DIMENSION, 5);
+        let request = Request { rerank: Some(50), ..Request::new(&query[..]) };
         let whole = Sealed::open(Blob::copy_of(&bytes).unwrap()).unwrap();
-        let expected = whole.index().search(&query, &params, None, &mut Scratch::default()).unwrap();
-        prop_assert_eq!(partial.search(&query, &params, &mut Scratch::default()).unwrap(), Step::Done(expected));
+        let expected = whole.search(&request, &mut Scratch::default()).unwrap();
+        prop_assert_eq!(partial.search(&request, false, &mut Scratch::default()).unwrap(), Step::Done(expected));
     }
 
     #[test]
@@ -169,8 +175,8 @@ proptest! {
         let bytes = file(&Wanted { dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() }, 4);
         let mut head = bytes[..600].to_vec();
         edits.iter().for_each(|&(at, byte)| head[at] = byte);
-        let _ = Partial::open(&head, length, MOST);
-        let _ = Partial::open(&head, bytes.len() as u64, MOST);
+        let _ = Partial::open(&head, length);
+        let _ = Partial::open(&head, bytes.len() as u64);
     }
 }
 
@@ -180,43 +186,80 @@ fn a_query_fetches_a_part_of_the_file_in_three_turns() {
     let bytes = file(&wanted, 140);
     let mut source = Source { most: 12, ..Source::new(&bytes) };
     let mut partial = source.open();
-    let params = SearchParams { nprobe: Some(4), rerank: Some(20), ..SearchParams::default() };
     let mut scratch = Scratch::default();
     let query = vectors(1, DIMENSION, 77);
-    let first = source.until(&mut partial, |partial| partial.search(&query, &params, &mut scratch));
+    let request = Request { nprobe: Some(4), rerank: Some(20), ..Request::new(&query[..]) };
+    let first = source.until(&mut partial, |partial| partial.search(&request, false, &mut scratch));
     assert_eq!(first.len(), 10);
     assert_eq!(source.turns, 3);
     assert!(source.requests <= 36, "{}", source.requests);
     assert!(source.fetched < bytes.len() as u64 / 3, "{} of {}", source.fetched, bytes.len());
+    assert!(partial.held_bytes() as u64 <= source.fetched, "{} of {}", partial.held_bytes(), source.fetched);
     // What was fetched isn't asked for again.
     let (turns, fetched) = (source.turns, source.fetched);
-    assert_eq!(source.until(&mut partial, |partial| partial.search(&query, &params, &mut scratch)), first);
+    assert_eq!(source.until(&mut partial, |partial| partial.search(&request, false, &mut scratch)), first);
     assert_eq!((source.turns, source.fetched), (turns, fetched));
+    // What was let go of is; what every search needs is kept.
+    let held = partial.held_bytes();
+    partial.evict();
+    assert!(partial.held_bytes() < held / 2);
+    assert_eq!(source.until(&mut partial, |partial| partial.search(&request, false, &mut scratch)), first);
+    assert_eq!(source.turns, turns + 2);
+}
+
+#[test]
+fn a_long_first_part_saves_a_turn() {
+    let wanted = Wanted { rows: 5000, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() };
+    let bytes = file(&wanted, 70);
+    let layout = Layout::read(&bytes, bytes.len() as u64).unwrap();
+    let codes = layout.entry(Kind::CODES).unwrap().offset as usize;
+    let mut source = Source::new(&bytes);
+    let mut partial = Partial::open(&bytes[..codes], bytes.len() as u64).unwrap();
+    assert!(matches!(partial.card(), Ok(Step::Done(_))) && matches!(partial.parts(), Ok(Step::Done(_))));
+    let query = vectors(1, DIMENSION, 78);
+    let request = Request { nprobe: Some(4), ..Request::new(&query[..]) };
+    let mut scratch = Scratch::default();
+    let coarse = Request { rerank: Some(0), ..request.clone() };
+    let whole = Sealed::open(Blob::copy_of(&bytes).unwrap()).unwrap();
+    // By codes alone after one turn, by rows after two.
+    let found = source.until(&mut partial, |partial| partial.search(&coarse, false, &mut scratch));
+    assert_eq!((found, source.turns), (whole.search(&coarse, &mut Scratch::default()).unwrap(), 1));
+    let rerank = Some(elanus::segment::partial::RERANK);
+    let expected = whole.search(&Request { rerank, ..request.clone() }, &mut Scratch::default()).unwrap();
+    let found = source.until(&mut partial, |partial| partial.search(&request, false, &mut scratch));
+    assert_eq!((found, source.turns), (expected, 2));
 }
 
 #[test]
 fn what_cannot_be_read_in_parts_says_why() {
-    let code = |bytes: &[u8], most| {
+    let code = |bytes: &[u8]| {
         let head = &bytes[..Layout::MAX_BYTES.min(bytes.len())];
-        Partial::open(head, bytes.len() as u64, most).map(drop).map_err(|error| (error.code, error.message))
+        Partial::open(head, bytes.len() as u64).map(drop).map_err(|error| (error.code, error.message))
     };
     let small = Wanted { rows: 300, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() };
-    let (error, message) = code(&plain_file(&small), MOST).unwrap_err();
+    let (error, message) = code(&plain_file(&small)).unwrap_err();
     assert_eq!(error, Code::UnsupportedFormat);
     assert!(message.contains("no checksums of blocks") && message.contains("--checks"), "{message}");
     for wanted in [Wanted { index_type: IndexType::Hnsw, ..small }, Wanted { bits: 4, ..small }] {
-        assert_eq!(code(&file(&wanted, 4), MOST).unwrap_err().0, Code::UnsupportedFormat);
+        assert_eq!(code(&file(&wanted, 4)).unwrap_err().0, Code::UnsupportedFormat);
     }
     let bytes = file(&small, 4);
-    assert_eq!(code(&bytes, MOST), Ok(()));
-    assert_eq!(code(&bytes, bytes.len() - 1).unwrap_err().0, Code::OutOfMemory);
-    assert_eq!(code(&bytes[..HEADER_BYTES], MOST).unwrap_err().0, Code::CorruptFile);
+    assert_eq!(code(&bytes), Ok(()));
+    assert_eq!(code(&bytes[..HEADER_BYTES]).unwrap_err().0, Code::CorruptFile);
 
     let mut partial = Source::new(&bytes).open();
-    let exact = SearchParams { exact: true, ..SearchParams::default() };
     let query = [0.5; DIMENSION];
-    assert_eq!(partial.search(&query, &exact, &mut Scratch::default()).unwrap_err().code, Code::InvalidArgument);
-    assert_eq!(partial.read(&[300]).unwrap_err().code, Code::InvalidArgument);
+    let ask = Request::new(&query[..]);
+    for (request, expected) in [
+        (Request { exact: true, ..ask.clone() }, Code::InvalidArgument),
+        (Request { radius: Some(0.5), ..ask.clone() }, Code::InvalidArgument),
+        (Request { recall: Some(0.9), ..ask.clone() }, Code::InvalidArgument),
+        (Request::new("words"), Code::InvalidArgument),
+        (Request { limit: 0, ..ask.clone() }, Code::InvalidArgument),
+    ] {
+        assert_eq!(partial.search(&request, false, &mut Scratch::default()).unwrap_err().code, expected, "{request:?}");
+    }
+    assert_eq!(partial.read(&[300], false).unwrap_err().code, Code::InvalidArgument);
     // Bytes that come before the checksums, and none that a block is made of.
     assert_eq!(partial.feed(4096, &bytes[4096..8192]).unwrap_err().code, Code::InvalidArgument);
     let checks = *Layout::read(&bytes, bytes.len() as u64).unwrap().entry(Kind::CHECKS).unwrap();

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { project, root, tarball } from "./support/tarball.mjs";
 
 /** Kilobytes (1000 bytes), compressed. The ceiling for everything is 250; these hold what was reached. */
-const BUDGET = { wasm: 240, relaxed: 241, build: 229, foreign: 141, collection: 415, index: 46, worker: 25, tarball: 1460 };
+const BUDGET = { wasm: 240, relaxed: 241, lazy: 152, build: 229, foreign: 141, collection: 415, index: 48, worker: 32, tarball: 1635 };
 
 let folder;
 let installed;
@@ -30,6 +30,7 @@ test("stays within its budget", (t) => {
   const found = {
     wasm: kb(read("elanus.wasm")),
     relaxed: kb(read("elanus-relaxed.wasm")),
+    lazy: kb(read("elanus-lazy.wasm")),
     build: kb(read("elanus-build.wasm")),
     foreign: kb(read("elanus-foreign.wasm")),
     collection: kb(read("elanus-collection.wasm")),
@@ -59,7 +60,7 @@ test("says all that npm and bundlers look for", () => {
 
 test("holds nothing else, and names no place of the machine it was built on", () => {
   const files = readdirSync(installed, { recursive: true }).filter((name) => statSync(path.join(installed, name)).isFile());
-  const allowed = /^(package\.json|README\.md|LICENSE-(MIT|APACHE)|NOTICE|elanus(-relaxed|-build|-foreign|-collection)?\.wasm|(index|embed|worker|worker-inline|database-worker|database-worker-inline|shared-\w+)\.js|types\/[\w/-]+\.d\.ts)$/;
+  const allowed = /^(package\.json|README\.md|LICENSE-(MIT|APACHE)|NOTICE|elanus(-relaxed|-lazy|-build|-foreign|-collection)?\.wasm|(index|embed|worker|worker-inline|database-worker|database-worker-inline|shared-\w+)\.js|types\/[\w/-]+\.d\.ts)$/;
   assert.deepEqual(files.filter((name) => !allowed.test(name)), []);
   for (const name of files) {
     const text = read(name).toString("latin1");

@@ -1,0 +1,137 @@
+import type { PartialHandle } from '../../../build/glue/lazy-glue.js';
+import { createGlue } from '../../../build/glue/lazy-glue.js';
+import type { Description, Hit, Key, MemoryUsage, ModuleSource, SearchPlan } from '../engine.js';
+import { ElanusError, isThrownByCore } from '../errors.js';
+import { instantiate } from '../instance.js';
+import { parseJson } from '../json.js';
+import { compile, simdOf } from '../wasm.js';
+import type { Bytes, Range, RangeSource } from './ranges.js';
+
+/** Gaps between wanted bytes that are fetched, too, rather than asked for around. */
+const GAP_BYTES = 8 << 10;
+/** Requests of one turn, at most. */
+const MOST_REQUESTS = 16;
+/** Far more turns than any call takes. */
+const MOST_TURNS = 12;
+
+/** What a file says of itself. */
+type Own = Pick<Description, 'count' | 'dimension' | 'metric' | 'indexType' | 'lists' | 'card'>;
+
+/** The part of a search that takes another look at the rows, or not. */
+type Told = (hits: Hit[]) => void;
+
+/**
+ * An index of which parts are there: it asks for what it lacks, is fed, and asks again. It has an instance of a module of its
+ * own, which is smaller than the one for whole files. What the module throws is left to the caller.
+ */
+export class PartialIndex {
+  readonly #handle: PartialHandle;
+  readonly #memory: WebAssembly.Memory;
+  readonly #source: RangeSource;
+  /** The instructions of the module. */
+  readonly simd: Description['simd'];
+
+  private constructor(handle: PartialHandle, memory: WebAssembly.Memory, source: RangeSource, simd: Description['simd']) {
+    this.#handle = handle;
+    this.#memory = memory;
+    this.#source = source;
+    this.simd = simd;
+  }
+
+  /** Throws if the file can't be read in parts. */
+  static async create(from: ModuleSource, source: RangeSource, fileBytes: number): Promise<PartialIndex> {
+    const module = await compile(from);
+    const { bindings, memory } = await instantiate(module, createGlue());
+    return new PartialIndex(new bindings.PartialHandle(source.head, fileBytes), memory, source, simdOf(module));
+  }
+
+  /** Numbers in a query. */
+  get dimension(): number {
+    return this.#handle.dimension();
+  }
+
+  async describe(signal: AbortSignal | undefined): Promise<Own> {
+    let description: unknown;
+    await this.#until(() => (description = this.#handle.describe()) !== undefined, signal);
+    return description as Own;
+  }
+
+  async search(query: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined, onCoarse?: Told): Promise<Hit[]> {
+    const { outputFields, ...options } = plan;
+    const ask = (): void => {
+      this.#handle.prepare(options, outputFields !== undefined);
+      new Float32Array(this.#memory.buffer, this.#handle.query_pointer() >>> 0, query.length).set(query);
+    };
+    ask();
+    if (onCoarse) {
+      await this.#until(() => this.#handle.search(true), signal);
+      await this.#until(() => this.#handle.read(), signal);
+      onCoarse(this.#hits(outputFields));
+    }
+    await this.#until(() => this.#handle.search(false), signal);
+    await this.#until(() => this.#handle.read(), signal);
+    return this.#hits(outputFields);
+  }
+
+  memory(): MemoryUsage {
+    return { wasmBytes: this.#memory.buffer.byteLength, fileBytes: this.#handle.held_bytes() };
+  }
+
+  evict(): void {
+    this.#handle.evict();
+  }
+
+  free(): void {
+    this.#handle.free();
+  }
+
+  #hits(outputFields: SearchPlan['outputFields']): Hit[] {
+    const keys = this.#handle.keys() as Key[];
+    const [rows, distances] = [this.#handle.rows(), this.#handle.distances()];
+    const fields = outputFields && this.#fields(outputFields);
+    return keys.map((id, i) => ({ id, distance: distances[i]!, row: rows[i]!, ...(fields && { fields: fields[i]! }) }));
+  }
+
+  #fields(wanted: readonly string[] | '*'): Record<string, unknown>[] {
+    let all: Record<string, unknown>[];
+    try {
+      all = parseJson(this.#handle.fields()) as Record<string, unknown>[];
+    } catch (cause) {
+      throw new ElanusError('CORRUPT_FILE', 'the stored fields of a hit are damaged; fetch or build the file again', { cause });
+    }
+    if (wanted === '*') return all;
+    return all.map((row) => Object.fromEntries(wanted.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]])));
+  }
+
+  /** Calls until nothing is lacked. */
+  async #until(call: () => boolean, signal: AbortSignal | undefined): Promise<void> {
+    for (let turn = 0; !call(); turn += 1) {
+      if (turn === MOST_TURNS) throw new ElanusError('INTERNAL', 'the index asks for more and more of its file. Please report it');
+      const ranges = pairs(this.#handle.lacks(GAP_BYTES, MOST_REQUESTS));
+      const parts = await this.#source.fetch(ranges, signal);
+      // The last first: it has what the others are checked by.
+      for (let i = ranges.length - 1; i >= 0; i -= 1) await this.#feed(ranges[i]!, parts[i]!, signal);
+    }
+  }
+
+  async #feed(range: Range, bytes: Bytes, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      this.#handle.feed(range[0], bytes);
+    } catch (error) {
+      if (!isThrownByCore(error) || error.code !== 'CORRUPT_FILE') throw error;
+      // A cache on the way may have kept what the file was before, or a part of it.
+      const again = (await this.#source.fetch([range], signal, true))[0]!;
+      try {
+        this.#handle.feed(range[0], again);
+      } catch (stillWrong) {
+        const head = (await this.#source.fetch([[0, 128]], signal, true))[0]!;
+        if (!head.every((byte, at) => byte === this.#source.head[at])) throw this.#source.changed('its header is another one');
+        throw stillWrong;
+      }
+    }
+  }
+}
+
+function pairs(flat: Float64Array): Range[] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i]!, flat[2 * i + 1]!] as const);
+}
