@@ -1,6 +1,6 @@
 import { cancellation } from './cancel.js';
 import { type Card, type FieldInfo, parseCard } from './card.js';
-import type { BuildPlan, BuildProgress, Engine, Fields, IndexType, Key } from './engine.js';
+import type { BuildPlan, BuildProgress, Engine, Fields, IndexType, Key, Precision } from './engine.js';
 import { invalid } from './errors.js';
 import { isUrl } from './host.js';
 import { moduleSource, startEngine } from './open.js';
@@ -23,8 +23,11 @@ export interface BuildOptions {
    * says what and why.
    */
   indexType?: IndexType | 'AUTOINDEX';
-  /** What rows are kept as for exact distances; an empty list keeps codes only. Default `['f32']` for FLAT and IVF_FLAT, else `['int8']`. */
-  rerank?: readonly ('int8' | 'f32')[];
+  /**
+   * What rows are kept as for exact distances: `int8`, one of `bf16`, `f16` and `f32`, or both; an empty list keeps
+   * codes only. Default `['f32']` for FLAT and IVF_FLAT, else `['int8']`.
+   */
+  rerank?: readonly Precision[];
   /** AUTOINDEX: bytes of the file that a vector may take, without its keys and fields. */
   maxBytesPerVector?: number;
   /** SCAN_RABITQ, IVF_RABITQ: bits a dimension of the codes, 1 to 8; with 5 or more an index does without rows (`rerank: []`). Default 1. */
@@ -79,6 +82,7 @@ const ROWS_AT_ONCE = 2000;
 /** A text field is worth filtering by if no value is longer. */
 const MAX_INFERRED_TEXT = 128;
 const INDEX_TYPES = ['FLAT', 'SCAN_RABITQ', 'HNSW', 'HNSW_SQ8', 'IVF_FLAT', 'IVF_SQ8', 'IVF_PQ', 'IVF_RABITQ', 'AUTOINDEX'] as const;
+const PRECISIONS: readonly Precision[] = ['int8', 'bf16', 'f16', 'f32'];
 const BINARY_TYPES = ['BIN_FLAT', 'BIN_IVF_FLAT'] as const;
 const TYPES = ['Bool', 'Int64', 'Double', 'VarChar'] as const;
 
@@ -200,8 +204,8 @@ function planBuild(o: BuildOptions, binary: boolean): Omit<BuildPlan, 'schema' |
   }
   if (o.nlist !== undefined && !indexType.includes('IVF')) throw invalid(`nlist is for indexes of lists; ${indexType} has none, or chooses`);
   const given = o.rerank ?? (binary ? [] : indexType === 'FLAT' || indexType === 'IVF_FLAT' ? ['f32'] : ['int8']);
-  if (!Array.isArray(given)) throw invalid("rerank must be a list of 'int8' and 'f32'");
-  given.forEach((name) => oneOf(name, 'rerank', ['int8', 'f32'] as const));
+  if (!Array.isArray(given)) throw invalid("rerank must be a list of 'int8' and one of 'bf16', 'f16' and 'f32'");
+  given.forEach((name) => oneOf(name, 'rerank', PRECISIONS));
   const bits = whole(o.bits, 'bits', 1, 8) ?? 1;
   if (bits > 1 && !indexType.endsWith('RABITQ')) throw invalid(`bits is for RaBitQ codes; ${indexType} has none, or chooses`);
   for (const name of ['m', 'nbits'] as const) {
@@ -217,7 +221,7 @@ function planBuild(o: BuildOptions, binary: boolean): Omit<BuildPlan, 'schema' |
   return {
     metric,
     indexType,
-    rerank: (['int8', 'f32'] as const).filter((name) => given.includes(name)),
+    rerank: PRECISIONS.filter((name) => given.includes(name)),
     maxBytesPerVector: whole(o.maxBytesPerVector, 'maxBytesPerVector', 1, 2 ** 31),
     bits,
     m: whole(o.m, 'm', 1, 65_536),

@@ -123,11 +123,14 @@ export interface BuildProgress {
   readonly total: number;
 }
 
+/** What rows are kept as: integers of 8 bits, floats of 16 bits (bf16 has the range of f32 and 8 bits of precision, f16 11 bits), f32. */
+export type Precision = 'int8' | 'bf16' | 'f16' | 'f32';
+
 /** What a file is built with, checked and with defaults filled in. */
 export interface BuildPlan {
   readonly metric: 'L2' | 'IP' | 'COSINE' | 'HAMMING' | 'JACCARD';
   readonly indexType: IndexType | 'AUTOINDEX';
-  readonly rerank: readonly ('int8' | 'f32')[];
+  readonly rerank: readonly Precision[];
   readonly maxBytesPerVector: number | undefined;
   readonly bits: number;
   /** IVF_PQ: parts and their bits; `undefined` leaves them to the core. */

@@ -1,7 +1,7 @@
 import type { Bindings, Builder } from '../../build/glue/build-glue.js';
 import { createGlue } from '../../build/glue/build-glue.js';
 import { ElanusError, fromPlain, isThrownByCore } from './errors.js';
-import type { BuildPlan, BuildProgress, Fields, Key, ModuleSource } from './engine.js';
+import type { BuildPlan, BuildProgress, Fields, Key, ModuleSource, Precision } from './engine.js';
 import { nextTask } from './host.js';
 import { instantiate } from './instance.js';
 import { compile } from './wasm.js';
@@ -66,7 +66,7 @@ export class FileBuilder {
     if (plan.indexType !== 'AUTOINDEX') return plan;
     const { indexType, rerank, reason } = call(() =>
       this.#bindings.choose(this.#count, this.#dimension, plan.metric, plan.maxBytesPerVector),
-    ) as { indexType: BuildPlan['indexType']; rerank: ('int8' | 'f32')[]; reason: string };
+    ) as { indexType: BuildPlan['indexType']; rerank: Precision[]; reason: string };
     return { ...plan, indexType, rerank, reason };
   }
 

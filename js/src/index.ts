@@ -1,7 +1,7 @@
 export type { Query, SparseVector } from './asked.js';
 export { build, type BuildOptions, type FieldType } from './build.js';
 export type { Card, FieldInfo, ModelCard, ModelSource } from './card.js';
-export type { BuildProgress, Entity, ForeignMetric, Hit, IndexType, IteratorOptions, Key, Lists, Loading, LoadMode, MemoryUsage, Metric, Progress, SearchOptions, Vectors } from './engine.js';
+export type { BuildProgress, Entity, ForeignMetric, Hit, IndexType, IteratorOptions, Key, Lists, Loading, LoadMode, MemoryUsage, Metric, Precision, Progress, SearchOptions, Vectors } from './engine.js';
 export { connect } from './db/open.js';
 export type { CollectionDescription, ConnectOptions, Database } from './db/connect.js';
 export type { Collection, CollectionSearchOptions, EntityHit, QueryOptions } from './db/collection.js';

@@ -17,8 +17,8 @@ pub struct Recipe {
     #[arg(long)]
     max_bytes_per_vector: Option<usize>,
 
-    /// What rows are stored as for exact distances: int8, f32, both (int8,f32) or none. Default: f32
-    /// for FLAT and IVF_FLAT, else int8.
+    /// What rows are stored as for exact distances: int8, one of bf16, f16 and f32, both (int8,f16) or
+    /// none. Default: f32 for FLAT and IVF_FLAT, else int8.
     #[arg(long, value_parser = parse_precisions)]
     rerank: Option<Precisions>,
 
@@ -94,7 +94,7 @@ fn parse_precisions(text: &str) -> std::result::Result<Precisions, Error> {
     }
     let mut list =
         text.split(',').map(|name| Precision::parse(name.trim())).collect::<std::result::Result<Vec<_>, _>>()?;
-    list.sort_by_key(|p| *p == Precision::F32);
+    list.sort();
     list.dedup();
     Ok(Precisions(list))
 }
@@ -127,7 +127,7 @@ impl Recipe {
                 let precisions = match (&self.rerank, index_type) {
                     (Some(Precisions(list)), _) => list.clone(),
                     (None, IndexType::Flat) => vec![Precision::F32],
-                    (None, _) => vec![index_type.needed_precision().unwrap_or(Precision::Int8)],
+                    (None, _) => vec![*index_type.needed_precisions().first().unwrap_or(&Precision::Int8)],
                 };
                 Ok(Decision { index_type, precisions, reason: None })
             }
@@ -194,7 +194,7 @@ mod tests {
         let parse = |text| parse_precisions(text).map(|p| p.0);
         assert_eq!(parse("none"), Ok(vec![]));
         assert_eq!(parse("f32,int8,F32"), Ok(vec![Precision::Int8, Precision::F32]));
-        assert!(parse("int4").unwrap_err().message.contains("int8, f32"));
+        assert!(parse("int4").unwrap_err().message.contains("int8, bf16, f16, f32"));
     }
 
     #[test]

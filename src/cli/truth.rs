@@ -6,7 +6,6 @@ use crate::queries::Asked;
 use crate::vectors::{self, Shape, Vectors};
 use elanus::distance;
 use elanus::filter;
-use elanus::format::Kind;
 use elanus::index::normalise_rows;
 use elanus::segment::{MAX_LIMIT, Request, Scratch, Sealed};
 use elanus::words::{Bitmap, Metric};
@@ -90,11 +89,10 @@ pub fn nearest(
 
 /// What recall is measured against, for people.
 pub fn described(sealed: &Sealed, originals: Option<&Path>) -> String {
-    match (originals, sealed.layout().entry(Kind::ROWS_F32)) {
+    match (originals, sealed.index().rows().precision()) {
         (Some(path), _) => format!("exact search in {}", path.display()),
-        (None, Some(_)) => "exact search over the file's f32 rows".into(),
-        (None, None) if sealed.index().rows().bits().is_some() => "exact search over the file's rows".into(),
-        (None, None) => "exact search over the file's int8 rows".into(),
+        (None, Some(precision)) => format!("exact search over the file's {precision} rows"),
+        (None, None) => "exact search over the file's rows".into(),
     }
 }
 

@@ -54,6 +54,10 @@ pub struct Kernels {
     pub dot_4: fn(&[f32], [&[f32]; 4]) -> [f32; 4],
     /// Squared Euclidean distances of four rows.
     pub l2_4: fn(&[f32], [&[f32]; 4]) -> [f32; 4],
+    /// Distances of rows of f16.
+    pub f16: Halves,
+    /// Distances of rows of bf16.
+    pub bf16: Halves,
     /// Inner product of a row of 8-bit integers and a query of 16-bit ones. Exact unless it leaves
     /// the range of `i32`, where it wraps; a query is scaled so that it can't.
     pub dot_i8: fn(&[i8], &[i16]) -> i32,
@@ -72,6 +76,16 @@ pub struct Kernels {
     pub scan: ScanBlocks,
     /// The same bounds for two queries at once, which share what it costs to read the codes.
     pub scan_two: ScanBlocksForTwo,
+}
+
+/// Kernels for rows of floats of 16 bits, the second slice: the same as if each had been made an f32
+/// first, which is exact. Floats that aren't finite may count as any others.
+#[derive(Debug, Clone, Copy)]
+pub struct Halves {
+    /// Inner product.
+    pub dot: fn(&[f32], &[u16]) -> f32,
+    /// Squared Euclidean distance.
+    pub l2: fn(&[f32], &[u16]) -> f32,
 }
 
 /// Inner products of each of four rows with each of two others.

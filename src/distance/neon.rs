@@ -2,7 +2,7 @@
 
 use super::levels::{Levels, LevelsQuery, Part};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
-use super::{Kernels, check_tile};
+use super::{Halves, Kernels, check_tile};
 use core::arch::aarch64::*;
 
 pub static KERNELS: Kernels = Kernels {
@@ -11,6 +11,16 @@ pub static KERNELS: Kernels = Kernels {
     l2,
     dot_4: super::one_by_one!(dot),
     l2_4: super::one_by_one!(l2),
+    // SAFETY: NEON is part of every AArch64 target that this is built for.
+    f16: Halves {
+        dot: |a, b| in_lanes(a, b, f16s, |x, y| unsafe { vmulq_f32(x, y) }),
+        l2: |a, b| in_lanes(a, b, f16s, squared_difference),
+    },
+    // SAFETY: NEON is part of every AArch64 target that this is built for.
+    bf16: Halves {
+        dot: |a, b| in_lanes(a, b, bf16s, |x, y| unsafe { vmulq_f32(x, y) }),
+        l2: |a, b| in_lanes(a, b, bf16s, squared_difference),
+    },
     dot_i8,
     dot_levels,
     hamming,
@@ -39,21 +49,61 @@ fn bytes(values: &[u8], at: usize) -> uint8x16_t {
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
     // SAFETY: NEON is part of every AArch64 target that this is built for.
-    in_lanes(a, b, |x, y| unsafe { vmulq_f32(x, y) })
+    in_lanes(a, b, floats, |x, y| unsafe { vmulq_f32(x, y) })
 }
 
 fn l2(a: &[f32], b: &[f32]) -> f32 {
-    in_lanes(a, b, |x, y| {
-        // SAFETY: NEON is part of every AArch64 target that this is built for.
-        unsafe {
-            let difference = vsubq_f32(x, y);
-            vmulq_f32(difference, difference)
-        }
-    })
+    in_lanes(a, b, floats, squared_difference)
 }
 
 #[inline(always)]
-fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(float32x4_t, float32x4_t) -> float32x4_t) -> f32 {
+fn squared_difference(x: float32x4_t, y: float32x4_t) -> float32x4_t {
+    // SAFETY: NEON is part of every AArch64 target that this is built for.
+    unsafe {
+        let difference = vsubq_f32(x, y);
+        vmulq_f32(difference, difference)
+    }
+}
+
+/// The four numbers of 16 bits at `values[at..]`, in 32 bits.
+#[inline(always)]
+fn widened(values: &[u16], at: usize) -> uint32x4_t {
+    debug_assert!(values.len() >= at + 4);
+    // SAFETY: every caller keeps `at + 4` inside the slice (checked above in test builds).
+    unsafe { vmovl_u16(vld1_u16(values.as_ptr().add(at))) }
+}
+
+/// Four bf16 as f32: the upper half of each is there already.
+#[inline(always)]
+fn bf16s(values: &[u16], at: usize) -> float32x4_t {
+    // SAFETY: NEON is part of every AArch64 target that this is built for.
+    unsafe { vreinterpretq_f32_u32(vshlq_n_u32::<16>(widened(values, at))) }
+}
+
+/// Four f16 as f32: see `simd128`.
+#[inline(always)]
+fn f16s(values: &[u16], at: usize) -> float32x4_t {
+    let bits = widened(values, at);
+    // SAFETY: NEON is part of every AArch64 target that this is built for.
+    unsafe {
+        let magnitude = vandq_u32(bits, vdupq_n_u32(0x7FFF));
+        let placed = vshlq_n_u32::<13>(magnitude);
+        let normal = vaddq_u32(placed, vdupq_n_u32(112 << 23));
+        let least = vdupq_n_u32(113 << 23);
+        let small = vsubq_f32(vreinterpretq_f32_u32(vaddq_u32(placed, least)), vreinterpretq_f32_u32(least));
+        let sign = vshlq_n_u32::<16>(vandq_u32(bits, vdupq_n_u32(0x8000)));
+        let is_small = vcltq_u32(magnitude, vdupq_n_u32(1 << 10));
+        vreinterpretq_f32_u32(vorrq_u32(sign, vbslq_u32(is_small, vreinterpretq_u32_f32(small), normal)))
+    }
+}
+
+#[inline(always)]
+fn in_lanes<T: Copy + Default>(
+    a: &[f32],
+    b: &[T],
+    four: impl Fn(&[T], usize) -> float32x4_t,
+    term: impl Fn(float32x4_t, float32x4_t) -> float32x4_t,
+) -> f32 {
     assert_eq!(a.len(), b.len());
     // SAFETY: NEON is part of every AArch64 target that this is built for.
     unsafe {
@@ -61,20 +111,20 @@ fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(float32x4_t, float32x4_t) -> flo
         let whole = a.len() / LANES * LANES;
         for at in (0..whole).step_by(LANES) {
             for (i, lane) in lanes.iter_mut().enumerate() {
-                *lane = vaddq_f32(*lane, term(floats(a, at + 4 * i), floats(b, at + 4 * i)));
+                *lane = vaddq_f32(*lane, term(floats(a, at + 4 * i), four(b, at + 4 * i)));
             }
         }
         if whole < a.len() {
             // Zeros after the end leave a sum as it is: +0 added to a lane that began as +0.
-            let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [0.0f32; LANES]);
+            let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [T::default(); LANES]);
             a_rest[..a.len() - whole].copy_from_slice(&a[whole..]);
             b_rest[..b.len() - whole].copy_from_slice(&b[whole..]);
             for (i, lane) in lanes.iter_mut().enumerate() {
-                *lane = vaddq_f32(*lane, term(floats(&a_rest, 4 * i), floats(&b_rest, 4 * i)));
+                *lane = vaddq_f32(*lane, term(floats(&a_rest, 4 * i), four(&b_rest, 4 * i)));
             }
         }
-        let four = vaddq_f32(vaddq_f32(lanes[0], lanes[2]), vaddq_f32(lanes[1], lanes[3]));
-        let two = vadd_f32(vget_low_f32(four), vget_high_f32(four));
+        let sums = vaddq_f32(vaddq_f32(lanes[0], lanes[2]), vaddq_f32(lanes[1], lanes[3]));
+        let two = vadd_f32(vget_low_f32(sums), vget_high_f32(sums));
         vget_lane_f32::<0>(two) + vget_lane_f32::<1>(two)
     }
 }

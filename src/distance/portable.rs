@@ -4,7 +4,8 @@
 
 use super::levels::{Levels, LevelsQuery, Part};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, one_by_one};
-use super::{Kernels, check_tile};
+use super::{Halves, Kernels, check_tile};
+use crate::words::half::{from_bf16, from_f16};
 
 pub static KERNELS: Kernels = Kernels {
     name: "portable",
@@ -12,6 +13,14 @@ pub static KERNELS: Kernels = Kernels {
     l2,
     dot_4: super::one_by_one!(dot),
     l2_4: super::one_by_one!(l2),
+    f16: Halves {
+        dot: |a, b| in_lanes(a, b, |x, y| x * from_f16(y)),
+        l2: |a, b| in_lanes(a, b, |x, y| square(x - from_f16(y))),
+    },
+    bf16: Halves {
+        dot: |a, b| in_lanes(a, b, |x, y| x * from_bf16(y)),
+        l2: |a, b| in_lanes(a, b, |x, y| square(x - from_bf16(y))),
+    },
     dot_i8,
     dot_levels,
     hamming,
@@ -28,11 +37,15 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 }
 
 fn l2(a: &[f32], b: &[f32]) -> f32 {
-    in_lanes(a, b, |x, y| (x - y) * (x - y))
+    in_lanes(a, b, |x, y| square(x - y))
+}
+
+fn square(x: f32) -> f32 {
+    x * x
 }
 
 #[inline]
-fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(f32, f32) -> f32) -> f32 {
+fn in_lanes<T: Copy>(a: &[f32], b: &[T], term: impl Fn(f32, T) -> f32) -> f32 {
     assert_eq!(a.len(), b.len());
     let mut lanes = [0.0f32; LANES];
     let (a, a_rest) = a.as_chunks::<LANES>();

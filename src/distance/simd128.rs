@@ -6,12 +6,32 @@
 
 use super::levels::{Levels, LevelsQuery, Part};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables};
-use super::{Kernels, check_tile};
+use super::{Halves, Kernels, check_tile};
 use core::arch::wasm32::*;
 use core::ops::Range;
 
-pub static KERNELS: Kernels =
-    Kernels { name: "simd128", dot, l2, dot_4, l2_4, dot_i8, dot_levels, hamming, overlap, tile, scan, scan_two };
+pub static KERNELS: Kernels = Kernels {
+    name: "simd128",
+    dot,
+    l2,
+    dot_4,
+    l2_4,
+    f16: Halves {
+        dot: |a, b| in_lanes(a, b, f16x4, |x, y| f32x4_mul(x, y)),
+        l2: |a, b| in_lanes(a, b, f16x4, squared_difference),
+    },
+    bf16: Halves {
+        dot: |a, b| in_lanes(a, b, bf16x4, |x, y| f32x4_mul(x, y)),
+        l2: |a, b| in_lanes(a, b, bf16x4, squared_difference),
+    },
+    dot_i8,
+    dot_levels,
+    hamming,
+    overlap,
+    tile,
+    scan,
+    scan_two,
+};
 
 /// Elements summed a step: see `portable`.
 const LANES: usize = 16;
@@ -25,12 +45,47 @@ fn load<T>(values: &[T], at: usize) -> v128 {
     unsafe { v128_load(values.as_ptr().add(at).cast()) }
 }
 
+/// The four numbers of 16 bits at `values[at..]`, in 32 bits.
+#[inline(always)]
+fn widened(values: &[u16], at: usize) -> v128 {
+    debug_assert!(values.len() >= at + 4);
+    // SAFETY: every caller keeps `at + 4` inside the slice (checked above in test builds);
+    // `v128_load64_zero` takes any alignment.
+    u32x4_extend_low_u16x8(unsafe { v128_load64_zero(values.as_ptr().add(at).cast()) })
+}
+
+/// Four bf16 as f32: the upper half of each is there already.
+#[inline(always)]
+fn bf16x4(values: &[u16], at: usize) -> v128 {
+    i32x4_shl(widened(values, at), 16)
+}
+
+/// Four f16 as f32. Its exponent counts from 15, that of an f32 from 127, so 112 is added. An f16 without
+/// one, a multiple of 2⁻²⁴ below 2⁻¹⁴, is put behind the leading 1 of 2⁻¹⁴, which is then taken away.
+#[inline(always)]
+fn f16x4(values: &[u16], at: usize) -> v128 {
+    const FRACTION_MORE: u32 = 23 - 10;
+    let bits = widened(values, at);
+    let magnitude = v128_and(bits, i32x4_splat(0x7FFF));
+    let placed = i32x4_shl(magnitude, FRACTION_MORE);
+    let normal = i32x4_add(placed, i32x4_splat(112 << 23));
+    let least = i32x4_splat(113 << 23);
+    let small = f32x4_sub(i32x4_add(placed, least), least);
+    let sign = i32x4_shl(v128_and(bits, i32x4_splat(0x8000)), 16);
+    v128_or(sign, v128_bitselect(small, normal, i32x4_lt(magnitude, i32x4_splat(1 << 10))))
+}
+
+#[inline(always)]
+fn f32x4(values: &[f32], at: usize) -> v128 {
+    load(values, at)
+}
+
 fn dot(a: &[f32], b: &[f32]) -> f32 {
-    in_lanes(a, b, |x, y| f32x4_mul(x, y))
+    in_lanes(a, b, f32x4, |x, y| f32x4_mul(x, y))
 }
 
 fn l2(a: &[f32], b: &[f32]) -> f32 {
-    in_lanes(a, b, squared_difference)
+    in_lanes(a, b, f32x4, squared_difference)
 }
 
 fn dot_4(a: &[f32], rows: [&[f32]; 4]) -> [f32; 4] {
@@ -50,12 +105,17 @@ fn squared_difference(x: v128, y: v128) -> v128 {
 type Lanes = [v128; LANES / 4];
 
 #[inline(always)]
-fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(v128, v128) -> v128) -> f32 {
+fn in_lanes<T: Copy + Default>(
+    a: &[f32],
+    b: &[T],
+    four: impl Fn(&[T], usize) -> v128,
+    term: impl Fn(v128, v128) -> v128,
+) -> f32 {
     assert_eq!(a.len(), b.len());
     let mut lanes = [f32x4_splat(0.0); LANES / 4];
     let whole = a.len() / LANES * LANES;
-    add_terms(&mut lanes, a, b, 0..whole, &term);
-    sum_lanes(lanes, a, b, whole, &term)
+    add_terms(&mut lanes, a, b, 0..whole, &four, &term);
+    sum_lanes(lanes, a, b, whole, &four, &term)
 }
 
 /// Several rows a stretch at a time: while the processor waits for one row's memory, it is asked for
@@ -68,22 +128,29 @@ fn in_lanes_4(a: &[f32], rows: [&[f32]; 4], term: impl Fn(v128, v128) -> v128) -
     let whole = a.len() / LANES * LANES;
     for start in (0..whole).step_by(STRETCH) {
         for (lanes, row) in lanes.iter_mut().zip(rows) {
-            add_terms(lanes, a, row, start..whole.min(start + STRETCH), &term);
+            add_terms(lanes, a, row, start..whole.min(start + STRETCH), &f32x4, &term);
         }
     }
     let mut sums = [0.0; 4];
     for ((sum, lanes), row) in sums.iter_mut().zip(lanes).zip(rows) {
-        *sum = sum_lanes(lanes, a, row, whole, &term);
+        *sum = sum_lanes(lanes, a, row, whole, &f32x4, &term);
     }
     sums
 }
 
 #[inline(always)]
-fn add_terms(lanes: &mut Lanes, a: &[f32], b: &[f32], range: Range<usize>, term: &impl Fn(v128, v128) -> v128) {
+fn add_terms<T>(
+    lanes: &mut Lanes,
+    a: &[f32],
+    b: &[T],
+    range: Range<usize>,
+    four: &impl Fn(&[T], usize) -> v128,
+    term: &impl Fn(v128, v128) -> v128,
+) {
     let mut sums = *lanes;
     for at in range.step_by(LANES) {
         for (i, lane) in sums.iter_mut().enumerate() {
-            *lane = f32x4_add(*lane, term(load(a, at + 4 * i), load(b, at + 4 * i)));
+            *lane = f32x4_add(*lane, term(load(a, at + 4 * i), four(b, at + 4 * i)));
         }
     }
     *lanes = sums;
@@ -91,18 +158,25 @@ fn add_terms(lanes: &mut Lanes, a: &[f32], b: &[f32], range: Range<usize>, term:
 
 /// The sum of lanes that have the first `whole` terms, with those after.
 #[inline(always)]
-fn sum_lanes(mut lanes: Lanes, a: &[f32], b: &[f32], whole: usize, term: &impl Fn(v128, v128) -> v128) -> f32 {
+fn sum_lanes<T: Copy + Default>(
+    mut lanes: Lanes,
+    a: &[f32],
+    b: &[T],
+    whole: usize,
+    four: &impl Fn(&[T], usize) -> v128,
+    term: &impl Fn(v128, v128) -> v128,
+) -> f32 {
     if whole < a.len() {
         // Zeros after the end leave a sum as it is: +0 added to a lane that began as +0.
-        let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [0.0f32; LANES]);
+        let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [T::default(); LANES]);
         a_rest[..a.len() - whole].copy_from_slice(&a[whole..]);
         b_rest[..b.len() - whole].copy_from_slice(&b[whole..]);
         for (i, lane) in lanes.iter_mut().enumerate() {
-            *lane = f32x4_add(*lane, term(load(&a_rest, 4 * i), load(&b_rest, 4 * i)));
+            *lane = f32x4_add(*lane, term(load(&a_rest, 4 * i), four(&b_rest, 4 * i)));
         }
     }
-    let four = f32x4_add(f32x4_add(lanes[0], lanes[2]), f32x4_add(lanes[1], lanes[3]));
-    let two = f32x4_add(four, i32x4_shuffle::<2, 3, 2, 3>(four, four));
+    let sums = f32x4_add(f32x4_add(lanes[0], lanes[2]), f32x4_add(lanes[1], lanes[3]));
+    let two = f32x4_add(sums, i32x4_shuffle::<2, 3, 2, 3>(sums, sums));
     f32x4_extract_lane::<0>(two) + f32x4_extract_lane::<1>(two)
 }
 

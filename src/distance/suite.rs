@@ -4,6 +4,7 @@ use super::levels::{Levels, LevelsQuery, MAX_LOW_BITS, SLACK};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, MAX_LEVEL};
 use super::{Kernels, kernels, oracle, portable};
 use crate::words::bytes::as_bytes;
+use crate::words::half;
 use crate::words::random::SplitMix64;
 #[cfg(target_arch = "wasm32")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
@@ -75,6 +76,37 @@ fn float_kernels_agree_bit_for_bit() {
                 let bits = |four: [f32; 4]| four.map(f32::to_bits);
                 assert_eq!(bits((k.dot_4)(a, rows)), bits(dots), "{} dot_4 of {len} {what}", k.name);
                 assert_eq!(bits((k.l2_4)(a, rows)), bits(l2s), "{} l2_4 of {len} {what}", k.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn kernels_of_16_bits_widen_every_finite_float_exactly() {
+    let mut random = SplitMix64::new(8);
+    let all = |finite: fn(u16) -> bool| (0..=u16::MAX).filter(move |&bits| finite(bits)).collect::<Vec<u16>>();
+    let f16 = all(|bits| bits & 0x7C00 != 0x7C00);
+    // Squares of larger ones overflow, and what comes of infinities isn't promised.
+    let bf16 = all(|bits| bits & 0x7F80 < 0x5F80);
+    for k in tables() {
+        // Alone, so that a small float isn't lost beside a large one.
+        let alone = |dot: fn(&[f32], &[u16]) -> f32, bits| dot(&[1.0], &[bits]);
+        f16.iter().for_each(|&bits| assert_eq!(alone(k.f16.dot, bits), half::from_f16(bits), "{} {bits:#x}", k.name));
+        bf16.iter()
+            .for_each(|&bits| assert_eq!(alone(k.bf16.dot, bits), half::from_bf16(bits), "{} {bits:#x}", k.name));
+    }
+    for len in (0..=200).chain([384, 1536, 4099, 30_000]) {
+        let a: Vec<f32> = (0..len).map(|_| random.normal_f32()).collect();
+        for (what, values, widen) in [("f16", &f16, half::from_f16 as fn(u16) -> f32), ("bf16", &bf16, half::from_bf16)]
+        {
+            let start = random.below((values.len() - len + 1) as u32) as usize;
+            let row = &values[start..start + len];
+            let wide: Vec<f32> = row.iter().map(|&bits| widen(bits)).collect();
+            let (dot, l2) = ((portable::KERNELS.dot)(&a, &wide), (portable::KERNELS.l2)(&a, &wide));
+            for k in tables() {
+                let halves = if what == "f16" { &k.f16 } else { &k.bf16 };
+                assert_eq!((halves.dot)(&a, row).to_bits(), dot.to_bits(), "{} dot of {len} {what}", k.name);
+                assert_eq!((halves.l2)(&a, row).to_bits(), l2.to_bits(), "{} l2 of {len} {what}", k.name);
             }
         }
     }

@@ -1,10 +1,10 @@
-//! Kernels for x86-64 with AVX2 and POPCNT, detected once. Every processor that has the first has the
-//! second.
+//! Kernels for x86-64 with AVX2, POPCNT and F16C, detected once. Every processor that has the first has
+//! the others.
 
 use super::levels::{Levels, LevelsQuery};
 use super::portable::counted;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
-use super::{Kernels, TILE_STEP, check_tile};
+use super::{Halves, Kernels, TILE_STEP, check_tile};
 use core::arch::x86_64::*;
 use std::sync::OnceLock;
 
@@ -14,6 +14,8 @@ static AVX2: Kernels = Kernels {
     l2,
     dot_4: super::one_by_one!(dot),
     l2_4: super::one_by_one!(l2),
+    f16: Halves { dot: dot_f16, l2: l2_f16 },
+    bf16: Halves { dot: dot_bf16, l2: l2_bf16 },
     dot_i8,
     dot_levels,
     hamming,
@@ -27,7 +29,9 @@ static AVX2: Kernels = Kernels {
 #[inline]
 pub fn detect() -> Option<&'static Kernels> {
     static FOUND: OnceLock<bool> = OnceLock::new();
-    FOUND.get_or_init(|| is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")).then_some(&AVX2)
+    let found =
+        || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("f16c");
+    FOUND.get_or_init(found).then_some(&AVX2)
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -38,6 +42,26 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
 fn l2(a: &[f32], b: &[f32]) -> f32 {
     // SAFETY: reached only through `detect`, which found AVX2.
     unsafe { l2_avx2(a, b) }
+}
+
+fn dot_f16(a: &[f32], row: &[u16]) -> f32 {
+    // SAFETY: reached only through `detect`, which found AVX2 and F16C.
+    unsafe { dot_f16_avx2(a, row) }
+}
+
+fn l2_f16(a: &[f32], row: &[u16]) -> f32 {
+    // SAFETY: reached only through `detect`, which found AVX2 and F16C.
+    unsafe { l2_f16_avx2(a, row) }
+}
+
+fn dot_bf16(a: &[f32], row: &[u16]) -> f32 {
+    // SAFETY: reached only through `detect`, which found AVX2.
+    unsafe { dot_bf16_avx2(a, row) }
+}
+
+fn l2_bf16(a: &[f32], row: &[u16]) -> f32 {
+    // SAFETY: reached only through `detect`, which found AVX2.
+    unsafe { l2_bf16_avx2(a, row) }
 }
 
 fn dot_i8(row: &[i8], query: &[i16]) -> i32 {
@@ -94,6 +118,27 @@ fn floats(values: &[f32], at: usize) -> __m256 {
     unsafe { _mm256_loadu_ps(values.as_ptr().add(at)) }
 }
 
+/// The eight floats of 16 bits at `values[at..]`, before they are widened.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn halves(values: &[u16], at: usize) -> __m128i {
+    debug_assert!(values.len() >= at + 8);
+    // SAFETY: every caller keeps `at + 8` inside the slice (checked above in test builds).
+    unsafe { _mm_loadu_si128(values.as_ptr().add(at).cast()) }
+}
+
+#[inline]
+#[target_feature(enable = "avx2,f16c")]
+fn floats_of_f16(values: &[u16], at: usize) -> __m256 {
+    _mm256_cvtph_ps(halves(values, at))
+}
+
+#[inline]
+#[target_feature(enable = "avx2")]
+fn floats_of_bf16(values: &[u16], at: usize) -> __m256 {
+    _mm256_castsi256_ps(_mm256_slli_epi32::<16>(_mm256_cvtepu16_epi32(halves(values, at))))
+}
+
 /// The 32 bytes at `values[at..]`.
 #[inline]
 #[target_feature(enable = "avx2")]
@@ -105,35 +150,65 @@ fn bytes32<T>(values: &[T], at: usize) -> __m256i {
 
 #[target_feature(enable = "avx2")]
 fn dot_avx2(a: &[f32], b: &[f32]) -> f32 {
-    in_lanes(a, b, |x, y| _mm256_mul_ps(x, y))
+    in_lanes(a, b, |b, at| floats(b, at), |x, y| _mm256_mul_ps(x, y))
 }
 
 #[target_feature(enable = "avx2")]
 fn l2_avx2(a: &[f32], b: &[f32]) -> f32 {
-    in_lanes(a, b, |x, y| {
-        let difference = _mm256_sub_ps(x, y);
-        _mm256_mul_ps(difference, difference)
-    })
+    in_lanes(a, b, |b, at| floats(b, at), |x, y| squared_difference(x, y))
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn dot_f16_avx2(a: &[f32], row: &[u16]) -> f32 {
+    in_lanes(a, row, |row, at| floats_of_f16(row, at), |x, y| _mm256_mul_ps(x, y))
+}
+
+#[target_feature(enable = "avx2,f16c")]
+fn l2_f16_avx2(a: &[f32], row: &[u16]) -> f32 {
+    in_lanes(a, row, |row, at| floats_of_f16(row, at), |x, y| squared_difference(x, y))
+}
+
+#[target_feature(enable = "avx2")]
+fn dot_bf16_avx2(a: &[f32], row: &[u16]) -> f32 {
+    in_lanes(a, row, |row, at| floats_of_bf16(row, at), |x, y| _mm256_mul_ps(x, y))
+}
+
+#[target_feature(enable = "avx2")]
+fn l2_bf16_avx2(a: &[f32], row: &[u16]) -> f32 {
+    in_lanes(a, row, |row, at| floats_of_bf16(row, at), |x, y| squared_difference(x, y))
 }
 
 #[inline]
 #[target_feature(enable = "avx2")]
-fn in_lanes(a: &[f32], b: &[f32], term: impl Fn(__m256, __m256) -> __m256) -> f32 {
+fn squared_difference(x: __m256, y: __m256) -> __m256 {
+    let difference = _mm256_sub_ps(x, y);
+    _mm256_mul_ps(difference, difference)
+}
+
+/// Sums what `term` makes of `a` and of what `load` reads of `b`.
+#[inline]
+#[target_feature(enable = "avx2")]
+fn in_lanes<T: Copy + Default>(
+    a: &[f32],
+    b: &[T],
+    load: impl Fn(&[T], usize) -> __m256,
+    term: impl Fn(__m256, __m256) -> __m256,
+) -> f32 {
     assert_eq!(a.len(), b.len());
     let mut low = _mm256_setzero_ps();
     let mut high = _mm256_setzero_ps();
     let whole = a.len() / LANES * LANES;
     for at in (0..whole).step_by(LANES) {
-        low = _mm256_add_ps(low, term(floats(a, at), floats(b, at)));
-        high = _mm256_add_ps(high, term(floats(a, at + 8), floats(b, at + 8)));
+        low = _mm256_add_ps(low, term(floats(a, at), load(b, at)));
+        high = _mm256_add_ps(high, term(floats(a, at + 8), load(b, at + 8)));
     }
     if whole < a.len() {
         // Zeros after the end leave a sum as it is: +0 added to a lane that began as +0.
-        let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [0.0f32; LANES]);
+        let (mut a_rest, mut b_rest) = ([0.0f32; LANES], [T::default(); LANES]);
         a_rest[..a.len() - whole].copy_from_slice(&a[whole..]);
         b_rest[..b.len() - whole].copy_from_slice(&b[whole..]);
-        low = _mm256_add_ps(low, term(floats(&a_rest, 0), floats(&b_rest, 0)));
-        high = _mm256_add_ps(high, term(floats(&a_rest, 8), floats(&b_rest, 8)));
+        low = _mm256_add_ps(low, term(floats(&a_rest, 0), load(&b_rest, 0)));
+        high = _mm256_add_ps(high, term(floats(&a_rest, 8), load(&b_rest, 8)));
     }
     let eight = _mm256_add_ps(low, high);
     let four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps::<1>(eight));

@@ -8,7 +8,6 @@
 
 mod annoy;
 mod faiss;
-mod half;
 mod hints;
 mod hnswlib;
 mod library;

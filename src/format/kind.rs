@@ -45,6 +45,10 @@ impl Kind {
     pub const CODEBOOKS: Kind = Kind(14);
     /// Rows of bits, eight a byte.
     pub const ROWS_BITS: Kind = Kind(15);
+    /// Rows as f16.
+    pub const ROWS_F16: Kind = Kind(16);
+    /// Rows as bf16.
+    pub const ROWS_BF16: Kind = Kind(17);
 
     /// Checksums of blocks of the file. A reader of whole files may pass over them.
     pub const CHECKS: Kind = Kind(0x8000_0100);
@@ -69,6 +73,8 @@ impl Kind {
         (Kind::EXTENDED, "extended"),
         (Kind::CODEBOOKS, "codebooks"),
         (Kind::ROWS_BITS, "rows_bits"),
+        (Kind::ROWS_F16, "rows_f16"),
+        (Kind::ROWS_BF16, "rows_bf16"),
         (Kind::CHECKS, "checks"),
     ];
 

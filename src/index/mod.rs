@@ -10,6 +10,7 @@ mod bits_tests;
 pub mod calibration;
 mod fine;
 pub mod flat;
+pub mod float_rows;
 pub mod hnsw;
 pub mod ivf;
 pub mod lists;

@@ -1,20 +1,20 @@
 //! The rows that distances are computed from, in each precision that a file has.
 //!
-//! **Section 8** holds the rows as f32 × count · dimension, row after row; COSINE rows are
-//! normalised. Section 7 is [`sq8`]'s, section 15 [`BitRows`]'.
+//! Section 7 is [`sq8`]'s, sections 8, 16 and 17 are [`FloatRows`]', section 15 [`BitRows`]'.
 
 use super::Scratch;
 use super::bit_rows::{BitRows, BitsQuery};
+use super::float_rows::{self, FloatRows};
 use super::params::BuildParams;
 use super::sections::{Built, Sections, Shape, required};
 use crate::distance;
 use crate::quantize::{rabitq, sq8};
-use crate::words::bytes::{as_bytes, cast};
+use crate::words::bytes::cast;
 use crate::words::{Bitmap, Blob, Code, Error, Hit, IndexType, MatrixView, Metric, Precision, Result, TopK};
 use std::borrow::Cow;
 
-/// Standard deviations of its rounding by which an 8-bit distance may be too large before the f32
-/// row isn't looked at any more.
+/// Standard deviations of its rounding by which an 8-bit distance may be too large before the row of
+/// floats isn't looked at any more.
 const ROUNDING_ALLOWED: f32 = 4.0;
 
 /// Rows that are compared with every query of a batch before the next are read.
@@ -27,7 +27,7 @@ const AT_ONCE: usize = 16;
 #[derive(Debug, Clone)]
 pub struct Rows {
     shape: Shape,
-    floats: Option<Blob>,
+    floats: Option<FloatRows>,
     bytes: Option<sq8::Rows>,
     bits: Option<BitRows>,
     order: Option<Blob>,
@@ -54,24 +54,8 @@ impl Rows {
     /// `CORRUPT_FILE` if a length doesn't fit the shape.
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
         shape.check()?;
-        if let Some(floats) = &sections.rows_f32 {
-            let expected = shape.count.checked_mul(shape.dimension).and_then(|n| n.checked_mul(4));
-            if expected != Some(floats.len()) {
-                return Err(Error::corrupt(format!(
-                    "{} rows of {} dimensions don't fit a section of {} bytes; the file is damaged",
-                    shape.count,
-                    shape.dimension,
-                    floats.len()
-                )));
-            }
-            floats.as_numbers::<f32>()?;
-        }
         let is_binary = shape.index_type.is_binary();
-        let is_other = if is_binary {
-            sections.rows_f32.is_some() || sections.rows_i8.is_some()
-        } else {
-            sections.rows_bits.is_some()
-        };
+        let is_other = if is_binary { sections.has_float_rows() } else { sections.rows_bits.is_some() };
         if is_other {
             return Err(Error::corrupt(format!(
                 "a {} file has {} rows, but this one has others; it was written wrongly",
@@ -86,7 +70,7 @@ impl Rows {
         let open = |section| sq8::Rows::open(section, shape.count, shape.dimension, shape.metric);
         let rows = Rows {
             shape: *shape,
-            floats: sections.rows_f32.clone(),
+            floats: FloatRows::open(shape, sections)?,
             bytes: sections.rows_i8.as_ref().map(open).transpose()?,
             bits: sections.rows_bits.as_ref().map(|section| BitRows::open(section, shape)).transpose()?,
             order: None,
@@ -136,10 +120,10 @@ impl Rows {
     /// `CORRUPT_FILE` if there are none of the precision that it needs.
     pub fn needed(self) -> Result<Self> {
         let index_type = self.shape.index_type;
-        let is_there = match index_type.needed_precision() {
-            None => !self.is_absent(),
-            Some(Precision::Int8) => self.bytes.is_some(),
-            Some(Precision::F32) => self.floats.is_some(),
+        let is_there = match index_type.needed_precisions() {
+            [] => !self.is_absent(),
+            [Precision::Int8] => self.bytes.is_some(),
+            _ => self.floats.is_some(),
         };
         if !is_there {
             return Err(Error::corrupt(format!(
@@ -173,12 +157,7 @@ impl Rows {
     /// # Errors
     /// `CORRUPT_FILE` if one isn't finite.
     pub fn verify(&self) -> Result<()> {
-        if let Some(floats) = &self.floats
-            && let Some(at) = floats.as_numbers::<f32>()?.iter().position(|x| !x.is_finite())
-        {
-            let row = at / self.shape.dimension;
-            return Err(Error::corrupt(format!("row {row} isn't finite; the file is damaged")));
-        }
+        self.floats.as_ref().map_or(Ok(()), FloatRows::verify)?;
         self.bytes.as_ref().map_or(Ok(()), sq8::Rows::verify)
     }
 
@@ -189,11 +168,7 @@ impl Rows {
 
     /// The precision of the distances that a search of floats ends with.
     pub fn precision(&self) -> Option<Precision> {
-        match (&self.floats, &self.bytes) {
-            (Some(_), _) => Some(Precision::F32),
-            (None, Some(_)) => Some(Precision::Int8),
-            (None, None) => None,
-        }
+        self.floats.as_ref().map(FloatRows::precision).or(self.bytes.as_ref().map(|_| Precision::Int8))
     }
 
     /// Which number each row was given to the build by, where rows lie in lists.
@@ -221,6 +196,11 @@ impl Rows {
         if !hopeless {
             top.push_ranked(hit, self.given(hit.row));
         }
+    }
+
+    /// The rows of floats, if there.
+    pub fn floats(&self) -> Option<&FloatRows> {
+        self.floats.as_ref()
     }
 
     /// The rows in 8 bits, if there.
@@ -296,9 +276,9 @@ impl Rows {
                 left.iter_mut().zip(some).for_each(|(left, candidate)| *left = candidate.row);
             }
             if let Some(floats) = &self.floats {
-                left[..count].iter().for_each(|&row| distance::touch(self.float_row(floats, row as usize)));
+                left[..count].iter().for_each(|&row| floats.touch(row as usize));
                 for &row in &left[..count] {
-                    self.offer(top, Hit { row, distance: self.float_distance(floats, query, row as usize) });
+                    self.offer(top, Hit { row, distance: floats.distance(&query.floats, row as usize) });
                 }
             }
         }
@@ -308,7 +288,7 @@ impl Rows {
     #[inline]
     pub fn distance(&self, query: &RowsQuery, row: usize) -> Option<f32> {
         match &self.floats {
-            Some(floats) => Some(self.float_distance(floats, query, row)),
+            Some(floats) => Some(floats.distance(&query.floats, row)),
             None => match &self.bytes {
                 Some(bytes) => Some(bytes.distance(&query.bytes, row)),
                 None => self.bits.as_ref().map(|bits| bits.distance(&query.bits, row)),
@@ -316,24 +296,11 @@ impl Rows {
         }
     }
 
-    #[inline]
-    fn float_distance(&self, floats: &Blob, query: &RowsQuery, row: usize) -> f32 {
-        // The alignment was checked when it was opened.
-        let row = cast(self.float_row(floats, row)).unwrap_or_default();
-        distance(self.shape.metric, &query.floats, row)
-    }
-
-    #[inline]
-    fn float_row<'a>(&self, floats: &'a Blob, row: usize) -> &'a [u8] {
-        let size = 4 * self.shape.dimension;
-        &floats[row * size..(row + 1) * size]
-    }
-
     /// Writes the vector of a row, in the best precision there is, to `out` of `dimension` floats:
     /// normalised for COSINE. False if there are no rows of floats. Panics if there is no such row.
     pub fn vector(&self, row: usize, out: &mut [f32]) -> bool {
         match (&self.floats, &self.bytes) {
-            (Some(floats), _) => out.copy_from_slice(cast(self.float_row(floats, row)).unwrap_or_default()),
+            (Some(floats), _) => floats.decode(row, out),
             (None, Some(bytes)) => bytes.decode(row, out),
             (None, None) => return false,
         }
@@ -347,7 +314,7 @@ impl Rows {
     pub fn search(&self, allow: Option<&Bitmap>, asked: &mut [Scratch]) -> Result<()> {
         if self.is_absent() {
             return Err(Error::argument(
-                "an exact search needs rows, but the file holds codes only; build it with int8 or f32 rows",
+                "an exact search needs rows, but the file holds codes only; build it with int8, f16 or f32 rows",
             ));
         }
         // A few rows at a time, so that they are in the cache for all queries but the first.
@@ -419,31 +386,42 @@ pub fn build<'a>(
         let mean = rabitq::centroid(rows);
         sections.rows_i8 = Some(sq8::encode(rows, order, &mean, params.metric, done).into());
     }
-    if params.precisions.contains(&Precision::F32) {
+    if let Some(&precision) = params.precisions.iter().find(|precision| Precision::FLOATS.contains(precision)) {
         done(rows.rows());
-        sections.rows_f32 = Some(match (order, stored) {
-            (Some(order), stored) => {
-                let mut bytes = Vec::with_capacity(4 * stored.len());
-                let rows = MatrixView::new(&stored, dimension)?;
-                order.iter().for_each(|&row| bytes.extend_from_slice(as_bytes(rows.row(row as usize))));
-                bytes.into()
-            }
-            (None, Cow::Borrowed(rows)) => as_bytes(rows).into(),
-            (None, Cow::Owned(rows)) => as_bytes(&rows).to_vec().into(),
-        });
+        *sections.floats_mut(precision) = Some(float_rows::encode(stored, dimension, order, precision)?);
     }
     Ok(())
 }
 
-/// Refuses a build that would leave out the rows that an index of this type lives on.
+/// Refuses a build that would leave out the rows that an index of this type lives on, or have rows of floats twice.
 ///
 /// # Errors
 /// `INVALID_ARGUMENT`.
 pub fn check_precisions(index_type: IndexType, precisions: &[Precision]) -> Result<()> {
-    let missing = match index_type.needed_precision() {
-        Some(needed) if !precisions.contains(&needed) => needed.name(),
-        None if precisions.is_empty() => "int8 or f32, or both",
-        _ => return Ok(()),
-    };
-    Err(Error::argument(format!("an index of type {index_type} can't do without its rows: ask for {missing}")))
+    let needed = index_type.needed_precisions();
+    let has = |some: &[Precision]| some.iter().any(|precision| precisions.contains(precision));
+    if !has(if needed.is_empty() { Precision::ALL } else { needed }) {
+        let missing = match needed {
+            [] => "int8 or f32, or both".to_owned(),
+            _ => needed.iter().map(|precision| precision.name()).collect::<Vec<_>>().join(" or "),
+        };
+        return Err(Error::argument(format!(
+            "an index of type {index_type} can't do without its rows: ask for {missing}"
+        )));
+    }
+    check_floats(precisions)
+}
+
+/// Refuses a build with rows of floats in two precisions.
+///
+/// # Errors
+/// `INVALID_ARGUMENT`.
+pub fn check_floats(precisions: &[Precision]) -> Result<()> {
+    let floats: Vec<_> = precisions.iter().filter(|precision| Precision::FLOATS.contains(precision)).collect();
+    match floats[..] {
+        [first, second, ..] if first != second => Err(Error::argument(format!(
+            "rows of floats are kept in one precision, not in {first} and {second}: the better of them does all that the other would"
+        ))),
+        _ => Ok(()),
+    }
 }

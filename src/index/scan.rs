@@ -115,6 +115,7 @@ impl Scan {
         params: &BuildParams,
         progress: Progress<'_>,
     ) -> Result<Built<'a>> {
+        rows::check_floats(&params.precisions)?;
         if !(1..=extended::MAX_BITS).contains(&params.bits) {
             return Err(Error::argument(format!("bits is {}; it must be 1 to {}", params.bits, extended::MAX_BITS)));
         }

@@ -1,7 +1,7 @@
 //! The sections of a file that indexes are made of, as bytes.
 
 use crate::format::{FileReader, Header, Kind, Section};
-use crate::words::{BitsView, Blob, Error, IndexType, MatrixView, Metric, Result, bits};
+use crate::words::{BitsView, Blob, Error, IndexType, MatrixView, Metric, Precision, Result, bits};
 use std::borrow::Cow;
 
 /// What the header of a file says about its index.
@@ -86,8 +86,12 @@ pub struct Sections<B> {
     pub codes: Option<B>,
     /// Kind 7: 8-bit rows (`quantize::sq8`).
     pub rows_i8: Option<B>,
-    /// Kind 8: rows as f32 (`index::rows`).
+    /// Kind 8: rows as f32 (`index::float_rows`).
     pub rows_f32: Option<B>,
+    /// Kind 16: rows as f16 (`index::float_rows`).
+    pub rows_f16: Option<B>,
+    /// Kind 17: rows as bf16 (`index::float_rows`).
+    pub rows_bf16: Option<B>,
     /// Kind 11: HNSW graph (`index::hnsw`).
     pub graph: Option<B>,
     /// Kind 23: which parameter reaches which recall (`index::calibration`).
@@ -114,6 +118,8 @@ impl<B> Default for Sections<B> {
             codes: None,
             rows_i8: None,
             rows_f32: None,
+            rows_f16: None,
+            rows_bf16: None,
             graph: None,
             calibration: None,
             order: None,
@@ -121,6 +127,22 @@ impl<B> Default for Sections<B> {
             codebooks: None,
             rows_bits: None,
         }
+    }
+}
+
+impl<B> Sections<B> {
+    /// The section of rows of floats of this precision.
+    pub fn floats_mut(&mut self, precision: Precision) -> &mut Option<B> {
+        match precision {
+            Precision::Bf16 => &mut self.rows_bf16,
+            Precision::F16 => &mut self.rows_f16,
+            _ => &mut self.rows_f32,
+        }
+    }
+
+    /// Whether there are rows of floats or of their 8 bits.
+    pub fn has_float_rows(&self) -> bool {
+        [&self.rows_i8, &self.rows_f32, &self.rows_f16, &self.rows_bf16].into_iter().any(Option::is_some)
     }
 }
 
@@ -134,6 +156,8 @@ impl Sections<Blob> {
             codes: file.section(Kind::CODES),
             rows_i8: file.section(Kind::ROWS_I8),
             rows_f32: file.section(Kind::ROWS_F32),
+            rows_f16: file.section(Kind::ROWS_F16),
+            rows_bf16: file.section(Kind::ROWS_BF16),
             graph: file.section(Kind::GRAPH),
             calibration: file.section(Kind::CALIBRATION),
             order: file.section(Kind::ORDER),
@@ -160,6 +184,8 @@ impl<'a> Built<'a> {
             (Kind::EXTENDED, self.extended),
             (Kind::CODEBOOKS, self.codebooks),
             (Kind::ROWS_BITS, self.rows_bits),
+            (Kind::ROWS_F16, self.rows_f16),
+            (Kind::ROWS_BF16, self.rows_bf16),
         ];
         all.into_iter().filter_map(|(kind, bytes)| bytes.map(|bytes| Section { kind, bytes }))
     }
@@ -177,6 +203,8 @@ impl<'a> Built<'a> {
             codes: copy(&self.codes)?,
             rows_i8: copy(&self.rows_i8)?,
             rows_f32: copy(&self.rows_f32)?,
+            rows_f16: copy(&self.rows_f16)?,
+            rows_bf16: copy(&self.rows_bf16)?,
             graph: copy(&self.graph)?,
             calibration: copy(&self.calibration)?,
             order: copy(&self.order)?,

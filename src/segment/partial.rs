@@ -28,9 +28,9 @@ use super::{Query, Scratch};
 use crate::filter::{self, Columns};
 use crate::format::{Checks, Entry, Header, Kind, Layout, checksum};
 use crate::index::parts::Gathered;
-use crate::index::{Parts, SearchParams, Sections, Shape};
+use crate::index::{Parts, SearchParams, Sections, Shape, float_rows};
 use crate::quantize::sq8;
-use crate::words::{Bitmap, Blob, Error, Hit, IndexType, Result, Window};
+use crate::words::{Bitmap, Blob, Error, Hit, IndexType, Precision, Result, Window};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -248,7 +248,7 @@ impl Partial {
         if request.group.is_some() || request.recall.is_some() || request.deleted.is_some() {
             return refuse("groups, recall and deletions need");
         }
-        let has_rows = self.layout.entry(Kind::ROWS_I8).is_some() || self.layout.entry(Kind::ROWS_F32).is_some();
+        let has_rows = self.layout.entry(Kind::ROWS_I8).is_some() || self.floats().is_some();
         params.rerank = Some(if has_rows { params.rerank.unwrap_or(RERANK) } else { 0 });
         Ok((query, params))
     }
@@ -440,10 +440,18 @@ impl Partial {
         sq8::Places::new(count as usize, dimension as usize, metric)
     }
 
+    /// What rows of floats there are.
+    fn floats(&self) -> Option<Precision> {
+        Precision::FLOATS.iter().copied().find(|&precision| self.layout.entry(float_rows::kind(precision)).is_some())
+    }
+
     /// Where these rows' floats lie.
-    fn floats_of(&self, rows: &[u32]) -> Result<Vec<Range<u64>>> {
-        let size = 4 * u64::from(self.header().dimension);
-        self.within(Kind::ROWS_F32, rows.iter().map(|&row| u64::from(row) * size..(u64::from(row) + 1) * size))
+    fn floats_of(&self, precision: Precision, rows: &[u32]) -> Result<Vec<Range<u64>>> {
+        let size = precision.size() as u64 * u64::from(self.header().dimension);
+        self.within(
+            float_rows::kind(precision),
+            rows.iter().map(|&row| u64::from(row) * size..(u64::from(row) + 1) * size),
+        )
     }
 
     /// What comparing these rows exactly reads.
@@ -453,8 +461,8 @@ impl Partial {
             let sq8 = self.sq8_places();
             places.extend(self.within(Kind::ROWS_I8, rows.iter().flat_map(|&row| sq8.of(row)))?);
         }
-        if self.layout.entry(Kind::ROWS_F32).is_some() {
-            places.extend(self.floats_of(rows)?);
+        if let Some(precision) = self.floats() {
+            places.extend(self.floats_of(precision, rows)?);
         }
         Ok(places)
     }
@@ -470,16 +478,16 @@ impl Partial {
                 Some(Blob::copy_of(&self.sq8_places().some(rows, self.header().metric, copy)?)?)
             }
         };
-        let rows_f32 = match self.layout.entry(Kind::ROWS_F32) {
-            None => None,
-            Some(_) => Some(self.pages.gather(&self.floats_of(rows)?)?),
-        };
         let numbers = self.numbers_of(rows.iter().map(|&row| row as usize..row as usize + 1))?;
         let order = match numbers.is_empty() {
             true => Blob::copy_of(crate::words::bytes::as_bytes(rows))?,
             false => self.pages.gather(&numbers)?,
         };
-        Ok(Sections { rows_i8, rows_f32, order: Some(order), ..Sections::default() })
+        let mut sections = Sections { rows_i8, order: Some(order), ..Sections::default() };
+        if let Some(precision) = self.floats() {
+            *sections.floats_mut(precision) = Some(self.pages.gather(&self.floats_of(precision, rows)?)?);
+        }
+        Ok(sections)
     }
 
     /// How keys lie; `None` if the file has none, or it isn't there yet.
@@ -555,7 +563,11 @@ impl Partial {
         expect(Kind::CODES, true, parts.lists().blocks() as u64 * parts.block_bytes() as u64)?;
         expect(Kind::ORDER, self.header().index_type.has_lists(), 4 * u64::from(count))?;
         expect(Kind::ROWS_I8, false, self.sq8_places().bytes(count))?;
-        expect(Kind::ROWS_F32, false, 4 * u64::from(count) * u64::from(dimension))
+        for &precision in Precision::FLOATS {
+            let bytes = precision.size() as u64 * u64::from(count) * u64::from(dimension);
+            expect(float_rows::kind(precision), false, bytes)?;
+        }
+        Ok(())
     }
 }
 

@@ -252,7 +252,7 @@ impl Sealed {
             return Err(Error::argument("the file holds vectors of bits, not of floats; ask for the bits of a row"));
         }
         if !self.index.rows().vector(row as usize, out) {
-            return Err(Error::argument("the file holds codes only, no vectors; build it with int8 or f32 rows"));
+            return Err(Error::argument("the file holds codes only, no vectors; build it with int8, f16 or f32 rows"));
         }
         Ok(())
     }

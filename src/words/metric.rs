@@ -33,7 +33,7 @@ pub enum IndexType {
     ScanRabitq = 1,
     /// Hierarchical navigable small world graph.
     Hnsw = 2,
-    /// Rows in lists; those of the nearest lists compared in f32.
+    /// Rows in lists; those of the nearest lists compared as floats.
     IvfFlat = 3,
     /// Rows in lists; those of the nearest lists compared in 8 bits.
     IvfSq8 = 4,
@@ -51,11 +51,16 @@ pub enum IndexType {
     SparseInvertedIndex = 10,
 }
 
-/// What the rows used for reranking (and for exact search) are stored as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+/// What the rows used for reranking (and for exact search) are stored as; a later one is more precise
+/// where numbers are of about one size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Precision {
     /// 8-bit integers with a scale per row: a quarter of the size.
     Int8,
+    /// The upper halves of 32-bit floats: 8 bits of each number, in the range of an f32.
+    Bf16,
+    /// 16-bit floats: 11 bits of each number, from 2⁻²⁴ to 65,504.
+    F16,
     /// 32-bit floats: exact.
     F32,
 }
@@ -95,7 +100,7 @@ named!(Metric, "metric", L2 => "L2", Ip => "IP", Cosine => "COSINE", Hamming => 
 named!(IndexType, "index type", Flat => "FLAT", ScanRabitq => "SCAN_RABITQ", Hnsw => "HNSW", IvfFlat => "IVF_FLAT",
     IvfSq8 => "IVF_SQ8", IvfPq => "IVF_PQ", IvfRabitq => "IVF_RABITQ", HnswSq8 => "HNSW_SQ8", BinFlat => "BIN_FLAT", BinIvfFlat => "BIN_IVF_FLAT",
     SparseInvertedIndex => "SPARSE_INVERTED_INDEX");
-named!(Precision, "precision", Int8 => "int8", F32 => "f32");
+named!(Precision, "precision", Int8 => "int8", Bf16 => "bf16", F16 => "f16", F32 => "f32");
 
 impl Metric {
     /// Those of vectors of floats.
@@ -128,6 +133,20 @@ impl Metric {
     pub fn to_internal(self, public: f32) -> f32 {
         // What turns one into the other turns it back.
         self.to_public(public)
+    }
+}
+
+impl Precision {
+    /// Those of floats, of which a file has one at most.
+    pub const FLOATS: &'static [Precision] = &[Precision::Bf16, Precision::F16, Precision::F32];
+
+    /// Bytes of a number.
+    pub const fn size(self) -> usize {
+        match self {
+            Precision::Int8 => 1,
+            Precision::Bf16 | Precision::F16 => 2,
+            Precision::F32 => 4,
+        }
     }
 }
 
@@ -165,11 +184,12 @@ impl IndexType {
         matches!(self, IndexType::ScanRabitq | IndexType::IvfRabitq)
     }
 
-    /// The precision of rows that it can't do without.
-    pub const fn needed_precision(self) -> Option<Precision> {
+    /// The rows that it can't do without: one of these, the first if nothing else is asked for. Empty
+    /// where any rows will do, or none.
+    pub const fn needed_precisions(self) -> &'static [Precision] {
         match self {
-            IndexType::IvfFlat => Some(Precision::F32),
-            IndexType::IvfSq8 | IndexType::HnswSq8 => Some(Precision::Int8),
+            IndexType::IvfFlat => &[Precision::F32, Precision::F16, Precision::Bf16],
+            IndexType::IvfSq8 | IndexType::HnswSq8 => &[Precision::Int8],
             IndexType::Flat
             | IndexType::ScanRabitq
             | IndexType::Hnsw
@@ -177,7 +197,7 @@ impl IndexType {
             | IndexType::IvfRabitq
             | IndexType::BinFlat
             | IndexType::BinIvfFlat
-            | IndexType::SparseInvertedIndex => None,
+            | IndexType::SparseInvertedIndex => &[],
         }
     }
 

@@ -4,6 +4,7 @@ pub mod bitmap;
 pub mod bits;
 pub mod bytes;
 pub mod error;
+pub mod half;
 pub mod hit;
 pub mod matrix;
 pub mod metric;

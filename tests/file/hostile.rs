@@ -176,6 +176,20 @@ fn particular_lies_are_refused() {
         ("an infinite row", IndexType::ScanRabitq, |p| {
             write(p.section(Kind::ROWS_F32), 0, &f32::INFINITY.to_le_bytes())
         }),
+        ("an infinite row of 16 bits", IndexType::IvfRabitq, |p| {
+            let bytes = p.section(Kind::ROWS_F32).len() / 2;
+            p.sections.retain(|(kind, _)| *kind != Kind::ROWS_F32);
+            p.sections.push((Kind::ROWS_F16, [0x00, 0x7C].repeat(bytes / 2)));
+        }),
+        ("an odd number of bytes of 16-bit rows", IndexType::Flat, |p| {
+            let bytes = p.section(Kind::ROWS_F32).len() / 2;
+            p.sections.retain(|(kind, _)| *kind != Kind::ROWS_F32);
+            p.sections.push((Kind::ROWS_BF16, vec![0; bytes - 1]));
+        }),
+        ("rows in two precisions of floats", IndexType::Flat, |p| {
+            let bytes = p.section(Kind::ROWS_F32).len() / 2;
+            p.sections.push((Kind::ROWS_BF16, vec![0; bytes]));
+        }),
         ("a centroid that isn't finite", IndexType::ScanRabitq, |p| {
             write(p.section(Kind::CENTROIDS), 4, &f32::NAN.to_le_bytes())
         }),

@@ -86,6 +86,8 @@ fn wanted() -> impl Strategy<Value = (Wanted, usize)> {
         Just(&[Precision::Int8][..]),
         Just(&[Precision::F32][..]),
         Just(&[Precision::Int8, Precision::F32][..]),
+        Just(&[Precision::F16][..]),
+        Just(&[Precision::Int8, Precision::Bf16][..]),
         Just(&[][..])
     ];
     (kinds, metrics, precisions, any::<bool>(), 1usize..1500, 1usize..60).prop_map(

@@ -12,7 +12,7 @@ const BOTH: &[Precision] = &[Precision::Int8, Precision::F32];
 fn files() -> impl Iterator<Item = (Wanted, Sealed)> {
     crate::data::INDEX_TYPES.iter().flat_map(|&index_type| {
         Metric::DENSE.iter().map(move |&metric| {
-            let precisions = if index_type.needed_precision() == Some(Precision::Int8) { BOTH } else { F32 };
+            let precisions = if index_type.needed_precisions() == [Precision::Int8] { BOTH } else { F32 };
             let wanted = Wanted { rows: 500, dimension: 12, index_type, metric, precisions, ..Wanted::default() };
             (wanted, open(&file(&wanted)))
         })

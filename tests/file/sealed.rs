@@ -42,11 +42,20 @@ fn check(sealed: &Sealed, wanted: &Wanted, request: &Request<'_>, allowed: impl 
 
 /// Every type that is searched exactly or reranked, with every metric and precision.
 fn variants() -> impl Iterator<Item = Wanted> {
-    const PRECISIONS: [&[Precision]; 3] = [&[Precision::Int8], &[Precision::F32], &[Precision::Int8, Precision::F32]];
+    const PRECISIONS: [&[Precision]; 7] = [
+        &[Precision::Int8],
+        &[Precision::Bf16],
+        &[Precision::F16],
+        &[Precision::F32],
+        &[Precision::Int8, Precision::Bf16],
+        &[Precision::Int8, Precision::F16],
+        &[Precision::Int8, Precision::F32],
+    ];
     INDEX_TYPES.iter().flat_map(|&index_type| {
         Metric::DENSE.iter().flat_map(move |&metric| {
             let usable = move |precisions: &&[Precision]| {
-                index_type.needed_precision().is_none_or(|needed| precisions.contains(&needed))
+                let needed = index_type.needed_precisions();
+                needed.is_empty() || needed.iter().any(|precision| precisions.contains(precision))
             };
             let with = move |&precisions: &&'static [Precision]| Wanted {
                 index_type,
@@ -271,7 +280,7 @@ fn opening_reads_no_rows() {
         let mut bytes = file(&wanted);
         let sealed = open(&bytes);
         let bulk: Vec<_> = (sealed.layout().entries.iter())
-            .filter(|e| matches!(e.kind.name(), Some("codes" | "rows_i8" | "rows_f32")))
+            .filter(|e| matches!(e.kind.name(), Some("codes" | "rows_i8" | "rows_f32" | "rows_f16" | "rows_bf16")))
             .map(|e| e.offset as usize..(e.offset + e.length) as usize)
             .collect();
         assert!(!bulk.is_empty());

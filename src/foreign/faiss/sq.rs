@@ -13,8 +13,8 @@
 use super::codec::{Codec, Scanner};
 use crate::distance;
 use crate::foreign::Measure;
-use crate::foreign::half::from_half;
 use crate::foreign::reader::{Reader, Span};
+use crate::words::half::from_f16;
 use crate::words::{Code, Error, Result};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,7 +187,7 @@ impl Codec for ScalarQuantizer {
             Kind::Table { bits } => {
                 out.iter_mut().enumerate().for_each(|(i, out)| *out = trained[bits_at(code, i, bits)]);
             }
-            Kind::Half => out.iter_mut().zip(u16s(code)).for_each(|(out, bits)| *out = from_half(bits)),
+            Kind::Half => out.iter_mut().zip(u16s(code)).for_each(|(out, bits)| *out = from_f16(bits)),
             Kind::BFloat => {
                 out.iter_mut().zip(u16s(code)).for_each(|(out, bits)| *out = f32::from_bits(u32::from(bits) << 16));
             }

@@ -1,10 +1,10 @@
 //! The numbers that usearch keeps vectors in. A query is brought to the same numbers first.
 
 use crate::distance;
-use crate::foreign::half::{from_bf16, from_half, to_bf16, to_half};
 use crate::foreign::{Measure, Query};
 use crate::words::Result;
 use crate::words::bytes::cast;
+use crate::words::half::{from_bf16, from_f16, to_bf16, to_f16};
 use std::cell::RefCell;
 
 /// A kind of number.
@@ -60,7 +60,7 @@ impl Scalar {
             Scalar::F32 => {
                 out.iter_mut().zip(row.as_chunks().0).for_each(|(out, &bytes)| *out = f32::from_le_bytes(bytes));
             }
-            Scalar::F16 => out.iter_mut().zip(halves()).for_each(|(out, bits)| *out = from_half(bits)),
+            Scalar::F16 => out.iter_mut().zip(halves()).for_each(|(out, bits)| *out = from_f16(bits)),
             Scalar::Bf16 => out.iter_mut().zip(halves()).for_each(|(out, bits)| *out = from_bf16(bits)),
             Scalar::I8 => out.iter_mut().zip(row).for_each(|(out, &x)| *out = f32::from(x as i8)),
             Scalar::Bits => {
@@ -73,7 +73,7 @@ impl Scalar {
     fn rounded(self, query: &[f32]) -> Vec<f32> {
         match self {
             Scalar::F32 | Scalar::Bits => query.to_vec(),
-            Scalar::F16 => query.iter().map(|&x| from_half(to_half(x))).collect(),
+            Scalar::F16 => query.iter().map(|&x| from_f16(to_f16(x))).collect(),
             Scalar::Bf16 => query.iter().map(|&x| from_bf16(to_bf16(x))).collect(),
             Scalar::I8 => {
                 let length = query.iter().map(|&x| f64::from(x) * f64::from(x)).sum::<f64>().sqrt();

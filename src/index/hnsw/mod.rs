@@ -21,7 +21,7 @@ use super::params::{BuildParams, Progress, SearchParams};
 use super::query;
 use super::rows::{self, Rows};
 use super::sections::{Built, Sections, Shape, required};
-use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Precision, Result, TopK};
+use crate::words::{Bitmap, Blob, Error, Hit, IndexType, MatrixView, Result, TopK};
 use graph::Graph;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -187,7 +187,7 @@ impl Hnsw {
 
     /// Hits of the walk, nearest first, in the best precision there is.
     fn compare_again(&self, query: &rows::RowsQuery, hits: &[Hit], top: &mut TopK) {
-        match self.rows.bytes().filter(|_| self.rows.precision() == Some(Precision::F32)) {
+        match self.rows.bytes().filter(|_| self.rows.floats().is_some()) {
             None => {
                 for &hit in hits {
                     top.push(hit);

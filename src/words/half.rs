@@ -1,7 +1,7 @@
-//! Floats of 16 bits.
+//! Floats of 16 bits: IEEE 754 half precision, f16, and the upper half of an f32, bf16.
 
 /// A half-precision float; exact, but for NaN's payload.
-pub(super) fn from_half(bits: u16) -> f32 {
+pub fn from_f16(bits: u16) -> f32 {
     let (sign, exponent, fraction) = (u32::from(bits) >> 15, u32::from(bits) >> 10 & 31, u32::from(bits) & 1023);
     let magnitude = match exponent {
         0 => fraction as f32 * 2f32.powi(-24),
@@ -12,7 +12,7 @@ pub(super) fn from_half(bits: u16) -> f32 {
 }
 
 /// The nearest half-precision float, ties to even.
-pub(super) fn to_half(x: f32) -> u16 {
+pub fn to_f16(x: f32) -> u16 {
     let bits = x.to_bits();
     let (sign, magnitude) = ((bits >> 16 & 0x8000) as u16, bits & 0x7FFF_FFFF);
     let rest = match magnitude {
@@ -28,12 +28,12 @@ pub(super) fn to_half(x: f32) -> u16 {
 }
 
 /// A float whose lower half is cut off.
-pub(super) fn from_bf16(bits: u16) -> f32 {
+pub fn from_bf16(bits: u16) -> f32 {
     f32::from_bits(u32::from(bits) << 16)
 }
 
 /// The nearest of those, ties to even.
-pub(super) fn to_bf16(x: f32) -> u16 {
+pub fn to_bf16(x: f32) -> u16 {
     if x.is_nan() { (x.to_bits() >> 16) as u16 | 0x40 } else { to_nearest(x.to_bits(), 16) }
 }
 
@@ -51,20 +51,20 @@ mod tests {
     fn halves_are_what_the_half_crate_says() {
         for bits in 0..=u16::MAX {
             let same = |a: f32, b: f32| a.to_bits() == b.to_bits() || a.is_nan() && b.is_nan();
-            let ours = from_half(bits);
+            let ours = from_f16(bits);
             assert!(same(ours, half::f16::from_bits(bits).to_f32()), "{bits:#x}");
             assert!(same(from_bf16(bits), half::bf16::from_bits(bits).to_f32()), "{bits:#x}");
-            assert!(ours.is_nan() || to_half(ours) == bits, "{bits:#x}");
+            assert!(ours.is_nan() || to_f16(ours) == bits, "{bits:#x}");
         }
     }
 
     #[test]
     fn rounding_is_what_the_half_crate_does() {
         let mut random = SplitMix64::new(5);
-        let near = |bits: u16| f32::from_bits(from_half(bits).to_bits().wrapping_add(0x1000));
+        let near = |bits: u16| f32::from_bits(from_f16(bits).to_bits().wrapping_add(0x1000));
         let middles = (0..=u16::MAX).map(near);
         for x in (0..200_000).map(|_| f32::from_bits(random.next_u64() as u32)).chain(middles).filter(|x| !x.is_nan()) {
-            assert_eq!(to_half(x), half::f16::from_f32(x).to_bits(), "{x}");
+            assert_eq!(to_f16(x), half::f16::from_f32(x).to_bits(), "{x}");
             assert_eq!(to_bf16(x), half::bf16::from_f32(x).to_bits(), "{x}");
         }
     }
