@@ -56,7 +56,7 @@ impl<'a> Source<'a> {
     }
 
     fn open(&self) -> Partial {
-        Partial::open(&self.bytes[..Layout::MAX_BYTES], self.bytes.len() as u64).unwrap()
+        Partial::open(&self.bytes[..self.bytes.len().min(Layout::MAX_BYTES)], self.bytes.len() as u64).unwrap()
     }
 
     /// Calls until nothing is lacked.
