@@ -9,7 +9,7 @@
 //! **Section 23**:
 //!
 //! ```text
-//! u32    parameter: 1 ef, 2 ε in thousandths
+//! u32    parameter: 1 ef, 2 ε in thousandths, 3 nprobe
 //! u32    queries that were measured
 //! u32    curves, 1 to 8
 //! u32    points of each curve, 1 to 32
@@ -42,6 +42,9 @@ const EPSILONS: [u32; 10] = [0, 300, 600, 900, 1200, 1500, 1900, 2500, 3200, 400
 /// The smallest and the largest ef, each √2 times the one before.
 const EF: (u32, u32) = (10, 1500);
 
+/// The largest number of lists that is tried; like ef, each is √2 times the one before, from 1.
+const MOST_LISTS: u32 = 40_000;
+
 /// Rows that are compared with all queries before the next are read.
 const ROWS_AT_ONCE: usize = 256;
 
@@ -60,20 +63,18 @@ pub enum Knob {
     /// How many standard deviations of its estimate a row may be nearer than estimated, in
     /// thousandths.
     Epsilon = 2,
+    /// How many lists are looked into.
+    Nprobe = 3,
 }
 
 impl Knob {
     /// What is turned of an index of this type; `None` if nothing is.
     fn of(index: &Index) -> Option<Knob> {
         match index.shape().index_type {
-            IndexType::Flat
-            | IndexType::IvfFlat
-            | IndexType::IvfSq8
-            | IndexType::IvfPq
-            | IndexType::IvfRabitq
-            | IndexType::BinFlat
-            | IndexType::BinIvfFlat
-            | IndexType::SparseInvertedIndex => None,
+            IndexType::Flat | IndexType::BinFlat | IndexType::BinIvfFlat | IndexType::SparseInvertedIndex => None,
+            IndexType::IvfFlat | IndexType::IvfSq8 | IndexType::IvfPq | IndexType::IvfRabitq => {
+                (!index.rows().is_absent()).then_some(Knob::Nprobe)
+            }
             IndexType::ScanRabitq => (!index.rows().is_absent()).then_some(Knob::Epsilon),
             IndexType::Hnsw | IndexType::HnswSq8 => Some(Knob::Ef),
         }
@@ -84,23 +85,33 @@ impl Knob {
         match self {
             Knob::Ef => "ef",
             Knob::Epsilon => "epsilon",
+            Knob::Nprobe => "nprobe",
         }
     }
 
     /// What a setting stands for.
     pub fn value(self, setting: u32) -> f64 {
         match self {
-            Knob::Ef => f64::from(setting),
+            Knob::Ef | Knob::Nprobe => f64::from(setting),
             Knob::Epsilon => f64::from(setting) / 1000.0,
         }
     }
 
-    fn settings(self) -> Vec<u32> {
+    fn settings(self, index: &Index) -> Vec<u32> {
+        let steps = |from: u32, to: u32| {
+            let next = |n: &u32| Some(((f64::from(*n) * std::f64::consts::SQRT_2).round() as u32).max(n + 1));
+            std::iter::successors(Some(from), next).take_while(|&n| n <= to).collect()
+        };
         match self {
             Knob::Epsilon => EPSILONS.to_vec(),
-            Knob::Ef => {
-                let next = |ef: &u32| Some((f64::from(*ef) * std::f64::consts::SQRT_2).round() as u32);
-                std::iter::successors(Some(EF.0), next).take_while(|&ef| ef <= EF.1).collect()
+            Knob::Ef => steps(EF.0, EF.1),
+            Knob::Nprobe => {
+                let lists = index.lists().map_or(1, |lists| lists.count() as u32);
+                let mut some: Vec<u32> = steps(1, lists.min(MOST_LISTS));
+                if some.last() != Some(&lists) && lists <= MOST_LISTS {
+                    some.push(lists);
+                }
+                some
             }
         }
     }
@@ -109,6 +120,7 @@ impl Knob {
         match self {
             Knob::Ef => params.ef = Some(setting as usize),
             Knob::Epsilon => params.epsilon = Some(self.value(setting) as f32),
+            Knob::Nprobe => params.nprobe = Some(setting as usize),
         }
     }
 }
@@ -164,11 +176,11 @@ impl Calibration {
             })
             .collect();
         let truths = truths(index, stored, &sample);
+        let measured = Measured { index, stored, places: places(index) };
         let mean = |limit: usize, set: &(dyn Fn(&mut SearchParams) + Sync)| -> Result<f64> {
             let recalls = map_slices(&sample, &truths, |queries, truths| {
                 let mut scratch = Scratch::default();
-                let of =
-                    |(query, truth): (&Query, &Vec<f32>)| recall(index, stored, query, truth, limit, set, &mut scratch);
+                let of = |(query, truth): (&Query, &Vec<f32>)| measured.recall(query, truth, limit, set, &mut scratch);
                 queries.iter().zip(truths).map(of).sum::<Result<f64>>()
             });
             Ok(recalls.into_iter().sum::<Result<f64>>()? / sample.len() as f64)
@@ -177,7 +189,7 @@ impl Calibration {
         for limit in LIMITS {
             curves.push(Curve { limit, exact: mean(limit, &|params| params.exact = true)? as f32, points: Vec::new() });
         }
-        for setting in knob.settings() {
+        for setting in knob.settings(index) {
             for curve in &mut curves {
                 let recall = mean(curve.limit, &|params| knob.set(setting, params))? as f32;
                 curve.points.push((setting, recall));
@@ -216,6 +228,7 @@ impl Calibration {
         let knob = match cursor.u32()? {
             1 => Knob::Ef,
             2 => Knob::Epsilon,
+            3 => Knob::Nprobe,
             other => {
                 return Err(Error::new(
                     crate::words::Code::UnsupportedFormat,
@@ -248,8 +261,8 @@ impl Calibration {
     }
 
     /// Sets what reaches the recall at the parameters' limit: what the curve of the next larger
-    /// measured limit asks for, between two points in proportion. Past the largest, *ef* grows with
-    /// the limit, while ε means the same at any. If no setting reached it but comparing all rows
+    /// measured limit asks for, between two points in proportion. Past the largest, *ef* and *nprobe* grow
+    /// with the limit, while ε means the same at any. If no setting reached it but comparing all rows
     /// does, all rows are compared.
     ///
     /// # Errors
@@ -263,7 +276,7 @@ impl Calibration {
             let (low, below) = if at == 0 { (high, above) } else { curve.points[at - 1] };
             let part = if above > below { f64::from(recall - below) / f64::from(above - below) } else { 1.0 };
             let mut setting = f64::from(low) + part * f64::from(high - low);
-            if self.knob == Knob::Ef {
+            if self.knob != Knob::Epsilon {
                 setting *= (params.limit as f64 / curve.limit as f64).max(1.0);
             }
             self.knob.set(setting.ceil() as u32, params);
@@ -281,6 +294,14 @@ impl Calibration {
         params.exact = true;
         Ok(())
     }
+}
+
+/// Where rows lie by the numbers that they were given by; empty where that is the same.
+fn places(index: &Index) -> Vec<u32> {
+    let numbers = index.rows().numbers().unwrap_or_default();
+    let mut places = vec![0; numbers.len()];
+    (0u32..).zip(numbers).for_each(|(place, &given)| places[given as usize] = place);
+    places
 }
 
 /// A query, and the row that it was made of.
@@ -308,27 +329,37 @@ fn truths(index: &Index, stored: MatrixView<'_>, sample: &[Query]) -> Vec<Vec<f3
     .concat()
 }
 
-/// The share of the nearest `limit` rows that a search finds, the query's own left out.
-fn recall(
-    index: &Index,
-    stored: MatrixView<'_>,
-    query: &Query,
-    truth: &[f32],
-    limit: usize,
-    set: &(dyn Fn(&mut SearchParams) + Sync),
-    scratch: &mut Scratch,
-) -> Result<f64> {
-    let mut others = Bitmap::all(stored.rows());
-    others.remove(query.row as usize);
-    let mut params = SearchParams { limit, hidden: Some(query.row), ..SearchParams::default() };
-    set(&mut params);
-    let hits = index.search(&query.vector, &params, Some(&others), scratch)?;
-    let wanted = limit.min(truth.len());
-    let kth = truth[wanted - 1];
-    let near = kth + TIE * kth.abs().max(1.0);
-    let metric = index.shape().metric;
-    let right = |hit: &&Hit| rows::distance(metric, &query.vector, stored.row(hit.row as usize)) <= near;
-    Ok(hits.iter().filter(right).count().min(wanted) as f64 / wanted as f64)
+/// An index, the rows that it was built from, and where it put them.
+struct Measured<'a> {
+    index: &'a Index,
+    stored: MatrixView<'a>,
+    places: Vec<u32>,
+}
+
+impl Measured<'_> {
+    /// The share of the nearest `limit` rows that a search finds, the query's own left out.
+    fn recall(
+        &self,
+        query: &Query,
+        truth: &[f32],
+        limit: usize,
+        set: &(dyn Fn(&mut SearchParams) + Sync),
+        scratch: &mut Scratch,
+    ) -> Result<f64> {
+        let own = self.places.get(query.row as usize).copied().unwrap_or(query.row);
+        let mut others = Bitmap::all(self.stored.rows());
+        others.remove(own as usize);
+        let mut params = SearchParams { limit, hidden: Some(own), ..SearchParams::default() };
+        set(&mut params);
+        let hits = self.index.search(&query.vector, &params, Some(&others), scratch)?;
+        let wanted = limit.min(truth.len());
+        let kth = truth[wanted - 1];
+        let near = kth + TIE * kth.abs().max(1.0);
+        let given = |hit: &Hit| self.index.rows().given(hit.row) as usize;
+        let distance = |row| rows::distance(self.index.shape().metric, &query.vector, self.stored.row(row));
+        let right = hits.iter().filter(|hit| distance(given(hit)) <= near).count();
+        Ok(right.min(wanted) as f64 / wanted as f64)
+    }
 }
 
 /// Calls `f` with runs of two lists of the same length, on all cores where there are threads;

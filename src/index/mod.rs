@@ -141,8 +141,7 @@ impl Index {
                 ));
             }
         };
-        // Searches of lists have no parameter that a recall could be turned into yet.
-        if params.calibration_queries > 0 && !index_type.has_lists() {
+        if params.calibration_queries > 0 {
             let shape = Shape { index_type, metric: params.metric, count: rows.rows(), dimension: rows.dimension() };
             let index = Index::open(&shape, &sections.to_blobs()?)?;
             let stored = query::stored_form(rows, params.metric)?;

@@ -18,7 +18,7 @@ fn file(wanted: &Wanted, queries: usize) -> Vec<u8> {
         sparse: None,
         text: None,
         index_type: wanted.index_type,
-        params: BuildParams { ef_construction: 40, calibration_queries: queries, ..params(wanted) },
+        params: BuildParams { ef_construction: 40, calibration_queries: queries, nlist: Some(40), ..params(wanted) },
         keys: PrimaryKeys::RowNumbers,
         columns: None,
         fields: None,
@@ -45,7 +45,8 @@ fn recall(sealed: &Sealed, wanted: &Wanted, request: &Request<'_>) -> f64 {
         sorted.sort_by(f64::total_cmp);
         let kth = sorted[request.limit - 1] + 1e-6;
         let hits = sealed.search(&Request { query: query.into(), ..request.clone() }, &mut scratch).unwrap();
-        hits.iter().filter(|hit| all[hit.row as usize] <= kth).count() as f64 / request.limit as f64
+        hits.iter().filter(|hit| all[sealed.given(hit.row).unwrap() as usize] <= kth).count() as f64
+            / request.limit as f64
     };
     let recalls: Vec<f64> = queries.chunks_exact(wanted.dimension).map(of).collect();
     recalls.iter().sum::<f64>() / recalls.len() as f64
@@ -53,9 +54,14 @@ fn recall(sealed: &Sealed, wanted: &Wanted, request: &Request<'_>) -> f64 {
 
 #[test]
 fn a_target_is_reached_and_a_lower_one_costs_less() {
-    for (index_type, metric) in
-        [(IndexType::ScanRabitq, Metric::L2), (IndexType::ScanRabitq, Metric::Cosine), (IndexType::Hnsw, Metric::L2)]
-    {
+    for (index_type, metric) in [
+        (IndexType::ScanRabitq, Metric::L2),
+        (IndexType::ScanRabitq, Metric::Cosine),
+        (IndexType::Hnsw, Metric::L2),
+        (IndexType::IvfFlat, Metric::Ip),
+        (IndexType::IvfRabitq, Metric::Cosine),
+        (IndexType::IvfPq, Metric::L2),
+    ] {
         let wanted = Wanted { rows: 3000, dimension: 16, index_type, metric, precisions: F32, ..Wanted::default() };
         let bytes = file(&wanted, 200);
         let sealed = open(&bytes);
@@ -107,7 +113,7 @@ fn what_rows_cannot_give_is_refused() {
 #[test]
 fn few_rows_and_equal_ones_are_measured_too() {
     for rows in [0, 1, 2, 3, 40] {
-        for index_type in [IndexType::ScanRabitq, IndexType::Hnsw] {
+        for index_type in [IndexType::ScanRabitq, IndexType::Hnsw, IndexType::IvfRabitq, IndexType::IvfFlat] {
             let wanted = Wanted { rows, index_type, metric: Metric::L2, precisions: F32, ..Wanted::default() };
             let sealed = open(&file(&wanted, 50));
             assert_eq!(sealed.calibration().is_some(), rows > 1, "{rows} rows");
