@@ -64,10 +64,10 @@ export class FileBuilder {
   /** AUTOINDEX is settled here, so that one place knows its rules. */
   #settle(plan: BuildPlan): BuildPlan {
     if (plan.indexType !== 'AUTOINDEX') return plan;
-    const { indexType, rerank, reason } = call(() =>
+    const { indexType, rerank, bits, reason } = call(() =>
       this.#bindings.choose(this.#count, this.#dimension, plan.metric, plan.maxBytesPerVector),
-    ) as { indexType: BuildPlan['indexType']; rerank: Precision[]; reason: string };
-    return { ...plan, indexType, rerank, reason };
+    ) as { indexType: BuildPlan['indexType']; rerank: Precision[]; bits: number; reason: string };
+    return { ...plan, indexType, rerank, bits, reason };
   }
 
   /** Builds, and writes the file to `sink`. */

@@ -168,11 +168,12 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let (mut vectors, bits) = split(args, vectors)?;
     let sparse = args.sparse.as_ref().map(|path| sparse::read(path, progress)).transpose()?;
     let recipe = &args.recipe;
-    let Decision { index_type, precisions, reason } = match (&vectors, &bits, args.index_type) {
+    let decision = match (&vectors, &bits, args.index_type) {
         (Some(vectors), ..) => recipe.decide(args.index_type, vectors.rows(), vectors.dimension, args.metric())?,
         (_, Some(_), Wanted::Type(index_type)) => recipe.decide_for_bits(index_type)?,
-        _ => Decision { index_type: IndexType::SparseInvertedIndex, precisions: Vec::new(), reason: None },
+        _ => Decision { index_type: IndexType::SparseInvertedIndex, precisions: Vec::new(), bits: 1, reason: None },
     };
+    let (index_type, reason) = (decision.index_type, decision.reason.clone());
     if let Some(vectors) = vectors.as_mut().filter(|_| args.metric() == Metric::Cosine) {
         // In place: the build borrows rows that are normalised already, so they are held once.
         normalise_rows(&mut vectors.data, vectors.dimension);
@@ -212,7 +213,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         (_, Some(_)) => Metric::Ip,
         (_, None) => Metric::Bm25,
     };
-    let rerank: Vec<&str> = precisions.iter().filter(|_| vectors.is_some()).map(|p| p.name()).collect();
+    let rerank: Vec<&str> = decision.precisions.iter().filter(|_| vectors.is_some()).map(|p| p.name()).collect();
     let mut build_card = json!({
         "tool": concat!("elanus ", env!("CARGO_PKG_VERSION")),
         "metric": metric.name(),
@@ -233,7 +234,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             "bm25_b": args.bm25_b,
         });
     }
-    recipe.note(index_type, &mut build_card)?;
+    recipe.note(&decision, &mut build_card)?;
     let card = card::compose(card, args.name.as_deref(), id_field, &metadata.schema, build_card)?;
 
     let bar = progress.count("building the index", rows as u64);
@@ -244,7 +245,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             index_type,
             sparse,
             text: metadata.text,
-            params: recipe.params(metric, precisions),
+            params: recipe.params(metric, decision),
             keys: metadata.keys,
             columns: metadata.columns,
             fields: metadata.fields,

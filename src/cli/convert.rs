@@ -4,7 +4,7 @@ use crate::failure::{Exit, Failure, Result};
 use crate::foreign::{self, Told};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::recipe::{Decision, Recipe, Wanted, parse_index_type};
+use crate::recipe::{Recipe, Wanted, parse_index_type};
 use crate::replace::replace;
 use crate::vectors::{self, Shape};
 use crate::{card, load};
@@ -248,17 +248,17 @@ fn elanus_file<'a>(
         let file = parts.keep(args.recipe.seed, compose(noted)?).map_err(named).map_err(|e| told(e, args))?;
         return Ok((name.to_owned(), file));
     };
-    let Decision { index_type, precisions, reason } =
-        args.recipe.decide(wanted, parts.rows(), parts.dimension, parts.metric)?;
+    let decision = args.recipe.decide(wanted, parts.rows(), parts.dimension, parts.metric)?;
+    let index_type = decision.index_type;
     noted["index_type"] = index_type.name().into();
-    noted["rerank"] = precisions.iter().map(|p| p.name()).collect();
+    noted["rerank"] = decision.precisions.iter().map(|p| p.name()).collect();
     noted["seed"] = args.recipe.seed.into();
-    if let Some(reason) = reason {
-        noted["autoindex"] = reason.into();
+    if let Some(reason) = &decision.reason {
+        noted["autoindex"] = reason.as_str().into();
     }
-    args.recipe.note(index_type, &mut noted)?;
+    args.recipe.note(&decision, &mut noted)?;
     let bar = progress.count("building the index", parts.rows() as u64);
-    let params = args.recipe.params(parts.metric, precisions);
+    let params = args.recipe.params(parts.metric, decision);
     let file = parts
         .rebuild(index_type, params, compose(noted)?, &|done, total| {
             bar.set_length(total as u64);

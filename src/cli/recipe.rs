@@ -104,6 +104,8 @@ fn parse_precisions(text: &str) -> std::result::Result<Precisions, Error> {
 pub struct Decision {
     pub index_type: IndexType,
     pub precisions: Vec<Precision>,
+    /// Bits a dimension of RaBitQ codes.
+    pub bits: u32,
     /// Why, if it was chosen here.
     pub reason: Option<String>,
 }
@@ -115,10 +117,13 @@ impl Recipe {
             Wanted::Auto if self.rerank.is_some() => {
                 Err(Failure::usage("AUTOINDEX chooses the rows, too; leave out --rerank, or name an index type"))
             }
+            Wanted::Auto if self.bits > 1 => {
+                Err(Failure::usage("AUTOINDEX chooses the bits of codes, too; leave out --bits, or name an index type"))
+            }
             Wanted::Auto => {
                 let choice = tune::choose(&Wish { count, dimension, metric, max_bytes: self.max_bytes_per_vector })?;
                 let reason = Some(choice.reason);
-                Ok(Decision { index_type: choice.index_type, precisions: choice.precisions, reason })
+                Ok(Decision { index_type: choice.index_type, precisions: choice.precisions, bits: choice.bits, reason })
             }
             Wanted::Type(_) if self.max_bytes_per_vector.is_some() => {
                 Err(Failure::usage("--max-bytes-per-vector is for --index-type AUTOINDEX; leave it out, or name that"))
@@ -129,7 +134,7 @@ impl Recipe {
                     (None, IndexType::Flat) => vec![Precision::F32],
                     (None, _) => vec![*index_type.needed_precisions().first().unwrap_or(&Precision::Int8)],
                 };
-                Ok(Decision { index_type, precisions, reason: None })
+                Ok(Decision { index_type, precisions, bits: self.bits, reason: None })
             }
         }
     }
@@ -138,12 +143,12 @@ impl Recipe {
     pub fn decide_for_bits(&self, index_type: IndexType) -> Result<Decision> {
         match self.rerank {
             Some(_) => Err(Failure::usage(format!("--rerank is for vectors of floats; {index_type} has none"))),
-            None => Ok(Decision { index_type, precisions: Vec::new(), reason: None }),
+            None => Ok(Decision { index_type, precisions: Vec::new(), bits: self.bits, reason: None }),
         }
     }
 
     /// Adds to the card's word on the build what was asked for, and refuses what the type has no use for.
-    pub fn note(&self, index_type: IndexType, card: &mut Value) -> Result<()> {
+    pub fn note(&self, &Decision { index_type, bits, .. }: &Decision, card: &mut Value) -> Result<()> {
         if matches!(index_type, IndexType::Hnsw | IndexType::HnswSq8) {
             card["ef_construction"] = self.ef_construction.into();
         }
@@ -153,11 +158,11 @@ impl Recipe {
             }
             card["nlist"] = nlist.into();
         }
-        if self.bits > 1 {
+        if bits > 1 {
             if !index_type.has_bits() {
                 return Err(Failure::usage(format!("--bits is for RaBitQ codes; {index_type} has none")));
             }
-            card["bits"] = self.bits.into();
+            card["bits"] = bits.into();
         }
         for (name, value) in [("m", self.m), ("nbits", self.nbits.map(|bits| bits as usize))] {
             let Some(value) = value else { continue };
@@ -170,14 +175,14 @@ impl Recipe {
     }
 
     /// The same for the build.
-    pub fn params(&self, metric: Metric, precisions: Vec<Precision>) -> BuildParams {
+    pub fn params(&self, metric: Metric, Decision { precisions, bits, .. }: Decision) -> BuildParams {
         BuildParams {
             metric,
             precisions,
             ef_construction: self.ef_construction,
             calibration_queries: self.calibrate,
             nlist: self.nlist,
-            bits: self.bits,
+            bits,
             m: self.m,
             nbits: self.nbits.unwrap_or(8),
             seed: self.seed,

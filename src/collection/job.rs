@@ -211,6 +211,8 @@ impl Job {
         let index_type = match tune::choose(&wish)?.index_type {
             // A graph takes minutes, in which the tab's entities would wait.
             IndexType::Hnsw => IndexType::Flat,
+            // So does the training of lists.
+            IndexType::IvfRabitq => IndexType::ScanRabitq,
             chosen => chosen,
         };
         let keys = match schema.has_varchar_keys() {

@@ -52,10 +52,11 @@ struct Options {
 struct Chosen {
     index_type: &'static str,
     rerank: Vec<&'static str>,
+    bits: u32,
     reason: String,
 }
 
-/// What AUTOINDEX chooses for these vectors: `{ indexType, rerank, reason }`.
+/// What AUTOINDEX chooses for these vectors: `{ indexType, rerank, bits, reason }`.
 ///
 /// # Errors
 /// Those of [`tune::choose`], and `INVALID_ARGUMENT` for a metric that is none.
@@ -76,6 +77,7 @@ pub fn choose(
     Ok(serde_wasm_bindgen::to_value(&Chosen {
         index_type: choice.index_type.name(),
         rerank: choice.precisions.iter().map(|precision| precision.name()).collect(),
+        bits: choice.bits,
         reason: choice.reason,
     })?)
 }
