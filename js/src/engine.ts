@@ -1,6 +1,7 @@
 import type { Asked, Queries } from './asked.js';
 import type { FieldInfo, ModelSource } from './card.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
+import type { KeptIn } from './lazy/keep.js';
 import type { Network, Traffic } from './lazy/ranges.js';
 
 /** How far `open` has come. */
@@ -259,6 +260,11 @@ export interface Loading {
   readonly mode: LoadMode;
   /** Why it is `'eager'` although something else was asked for: what of the file or of its host doesn't allow it. */
   readonly reason?: string;
+  /**
+   * `'lazy'` and `'background'`: where what was fetched is kept for the next visit: in files of the browser's own (`'opfs'`), in
+   * IndexedDB, or only in memory.
+   */
+  readonly keptIn?: KeptIn;
 }
 
 /** How to load. */
@@ -267,6 +273,8 @@ export interface LoadPlan {
   readonly hints: Hints;
   readonly mode: LoadMode;
   readonly network: Network;
+  /** Bytes that may be kept of all files together; 0 keeps nothing. */
+  readonly keep: number;
   /** The module that searches parts. */
   readonly lazyModule: ModuleSource;
 }

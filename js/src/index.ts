@@ -10,6 +10,9 @@ export type { CollectionOptions, DataType, FieldSchema, Row } from './db/schema.
 export { ElanusError, type ErrorCode } from './errors.js';
 export { open, type IndexSource, type OpenOptions } from './open.js';
 export type { Traffic } from './lazy/ranges.js';
+export { storage, type Storage } from './storage.js';
+export type { KeptFile } from './lazy/open-keep.js';
+export type { KeptIn } from './lazy/keep.js';
 export { openRegistry, type RegistryOptions } from './registry/open-registry.js';
 export type { LiveIndex, RegistryEvent } from './registry/live-index.js';
 export type { HybridOptions, HybridSearch, Rerank } from './hybrid.js';

@@ -25,6 +25,7 @@ import { ForeignIndex } from './foreign-index.js';
 import type { Fusion, PlannedSearch } from './hybrid.js';
 import { isModule, nextTask } from './host.js';
 import { asOutOfMemory, instantiate } from './instance.js';
+import type { RangeKeep } from './lazy/keep.js';
 import type { PartialIndex } from './lazy/partial-index.js';
 import type { Range, RangeSource, Traffic } from './lazy/ranges.js';
 import { parseJson } from './json.js';
@@ -55,6 +56,7 @@ export class LocalEngine implements Engine, Sink {
   /** In their place as long as only parts of the file are there. */
   #partial: PartialIndex | undefined;
   #ranges: RangeSource | undefined;
+  #keep: RangeKeep | undefined;
   #prefetching: Promise<void> | undefined;
   #fileBytes = 0;
   #written = 0;
@@ -93,8 +95,8 @@ export class LocalEngine implements Engine, Sink {
     const { openParts } = await import('./lazy/open-parts.js');
     const opened = await this.#calling(() => openParts(source, options));
     if ('index' in opened) {
-      const { index, ranges, description } = opened;
-      [this.#partial, this.#ranges, this.#fileBytes] = [index, ranges, description.bytes];
+      const { index, ranges, keep, description } = opened;
+      [this.#partial, this.#ranges, this.#keep, this.#fileBytes] = [index, ranges, keep, description.bytes];
       options.onProgress({ loaded: ranges.tally.traffic.bytes, total: description.bytes, phase: 'ready' });
       if (options.mode === 'background') this.#bring(options.verify).catch(() => undefined);
       return description;
@@ -191,7 +193,10 @@ export class LocalEngine implements Engine, Sink {
   }
 
   evict(): Promise<void> {
-    return this.#inTurn(async () => this.#call(() => this.#partial?.evict()));
+    return this.#inTurn(async () => {
+      this.#call(() => this.#partial?.evict());
+      await this.#keep?.clear();
+    });
   }
 
   /** Brings the whole file, in order, and then searches that. */
@@ -200,15 +205,20 @@ export class LocalEngine implements Engine, Sink {
     return this.#prefetching;
   }
 
-  async #bringAll(verify: boolean): Promise<void> {
-    const [ranges, total] = [this.#ranges!, this.#fileBytes];
+  async #bringAll(verify: boolean, again = false): Promise<void> {
+    const [ranges, keep, total] = [this.#ranges!, this.#keep!, this.#fileBytes];
     await this.#start();
     const loader = this.#call(() => new this.#bindings.Loader(total));
+    let taken = false;
     try {
       for (let at = 0; at < total; at += 2 * CHUNK_BYTES) {
         const both = [at, at + CHUNK_BYTES].filter((from) => from < total);
         const some = both.map((from): Range => [from, Math.min(from + CHUNK_BYTES, total)]);
-        const parts = await ranges.fetch(some, undefined);
+        const kept = again ? some.map(() => undefined) : await keep.read(some);
+        taken ||= kept.some((part) => part !== undefined);
+        const fetched = await ranges.fetch(some.filter((_, i) => !kept[i]), undefined);
+        const parts = kept.map((part) => part ?? fetched.shift()!);
+        some.forEach(([from], i) => kept[i] ?? keep.put(from, parts[i]!));
         const start = this.#call(() => loader.pointer()) >>> 0;
         parts.forEach((part, i) => new Uint8Array(this.#memory.buffer, start + some[i]![0], part.length).set(part));
       }
@@ -216,8 +226,17 @@ export class LocalEngine implements Engine, Sink {
       if (!this.#closed) loader.free();
       throw error;
     }
+    try {
+      await this.#inTurn(async () => {
+        // What was kept is never trusted.
+        this.#handle = this.#call(() => loader.open(verify || taken));
+      });
+    } catch (error) {
+      if (!taken || !(error instanceof ElanusError) || error.code !== 'CORRUPT_FILE') throw error;
+      await keep.clear();
+      return this.#bringAll(verify, true);
+    }
     await this.#inTurn(async () => {
-      this.#handle = this.#call(() => loader.open(verify));
       this.#call(() => this.#partial!.free());
       this.#partial = undefined;
     });
@@ -389,6 +408,8 @@ export class LocalEngine implements Engine, Sink {
     this.#foreign = undefined;
     this.#partial = undefined;
     this.#ranges = undefined;
+    void this.#keep?.close().catch(() => undefined);
+    this.#keep = undefined;
     this.#iterations.clear();
     this.#query = new Float32Array(0);
     this.#bindings = undefined as never;

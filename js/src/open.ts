@@ -35,6 +35,12 @@ export interface OpenOptions {
    * milliseconds without a byte it is given up: default 15,000.
    */
   network?: { retries?: number; timeout?: number };
+  /**
+   * `load: 'lazy'` and `'background'`: keep what was fetched for the next visit, which then fetches only what it lacks, and works
+   * offline as far as that goes. `{ bytes }`: so much of all files together; what was used longest ago goes first. Default
+   * 256 MiB; `false` keeps nothing.
+   */
+  keep?: boolean | { bytes?: number };
   /** Called when loading begins, while it goes on (about 25 times a second at most) and when the index is ready. */
   onProgress?: (progress: Progress) => void;
   /** Abandons the loading; the promise is then rejected with `signal.reason`. */
@@ -65,8 +71,11 @@ export interface OpenOptions {
   workerUrl?: string | URL;
 }
 
+/** Kept of all files that are fetched in ranges. */
+const KEPT_BYTES = 256 << 20;
+
 const OPEN_OPTIONS = [
-  'thread', 'load', 'onTraffic', 'network', 'onProgress', 'signal', 'verify', 'model', 'format', 'dimension', 'metric', 'wasm', 'foreignWasm', 'lazyWasm', 'workerUrl',
+  'thread', 'load', 'onTraffic', 'network', 'keep', 'onProgress', 'signal', 'verify', 'model', 'format', 'dimension', 'metric', 'wasm', 'foreignWasm', 'lazyWasm', 'workerUrl',
 ] as const;
 
 /**
@@ -106,6 +115,7 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
   }
   const mode = o.load ?? 'eager';
   const network = networkOf(o.network);
+  const keep = keepOf(o.keep);
   // Bundlers look for exactly this expression.
   const lazyModule = moduleSource(o.lazyWasm, 'lazyWasm', new URL('./elanus-lazy.wasm', import.meta.url));
   const verify = flag(o.verify, 'verify') ?? true;
@@ -123,7 +133,7 @@ export async function open(source: IndexSource, options?: OpenOptions): Promise<
     ({ engine, thread } = await startEngine(module, o.thread, o.workerUrl));
     signal.throwIfAborted();
     const description = await engine.load(from, {
-      verify, hints, mode, network, lazyModule, onProgress: report, onTraffic: o.onTraffic ?? (() => undefined), signal,
+      verify, hints, mode, network, keep, lazyModule, onProgress: report, onTraffic: o.onTraffic ?? (() => undefined), signal,
     });
     signal.throwIfAborted();
     const card = parseCard(description.card);
@@ -144,6 +154,13 @@ function networkOf(given: OpenOptions['network']): Network {
   }
   if (!(timeout > 0 && timeout <= 0x7fff_ffff)) throw invalid(`network.timeout must be a number of milliseconds, not ${describe(timeout)}`);
   return { retries, timeout };
+}
+
+function keepOf(given: OpenOptions['keep']): number {
+  if (given === false) return 0;
+  const { bytes = KEPT_BYTES } = knownOnly(given === true ? undefined : given, ['bytes'], 'keep');
+  if (!(bytes >= 0)) throw invalid(`keep.bytes must be a number of bytes, not ${describe(bytes)}`);
+  return bytes;
 }
 
 function hintsOf({ format, dimension, metric, foreignWasm }: OpenOptions): Hints {

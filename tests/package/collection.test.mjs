@@ -1,10 +1,10 @@
 /** Collections of the packed package: in memory in Node, and on the disk in Chromium, through reloads, kills, a full disk and two tabs. */
 import assert from "node:assert/strict";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { before, test } from "node:test";
-import { launch, launchKept, newPage } from "./support/browser.mjs";
+import { killAll, launch, launchKept, newPage } from "./support/browser.mjs";
 import { serve } from "./support/server.mjs";
 import { project, temporary } from "./support/tarball.mjs";
 
@@ -211,20 +211,6 @@ test("a full disk is told before anything is damaged", async (t) => {
   assert.deepEqual(after, [told.count, told.count + 1]);
 });
 
-/** The browser's processes with this profile: started by this test, told by its folder. */
-function processesOf(profile) {
-  return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`--user-data-dir=${profile}`);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
 test("nothing acknowledged is lost when the browser is killed while it writes", async (t) => {
   const kills = Number(process.env.ELANUS_KILLS ?? 4);
   const profile = temporary(t, "killed");
@@ -285,13 +271,7 @@ test("nothing acknowledged is lost when the browser is killed while it writes", 
     }, 1000 * (kill + 1) + 7);
     await new Promise((resolve) => setTimeout(resolve, 300 + Math.random() * 900));
     const closed = new Promise((resolve) => context.once("close", resolve));
-    for (const pid of processesOf(profile)) {
-      try {
-        process.kill(pid, "SIGKILL");
-      } catch {
-        // It was a child of one that went before.
-      }
-    }
+    killAll(profile);
     await closed;
     unanswered = open;
   }

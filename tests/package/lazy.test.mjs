@@ -47,7 +47,7 @@ async function visit({ url, options = {}, queries = [], plan = {}, then }) {
   const plain = (error) => ({ code: error.code ?? error.name, message: error.message, details: error.details });
   let index;
   try {
-    index = await elanus.open(url, { load: "lazy", ...options });
+    index = await elanus.open(url, { load: "lazy", keep: false, ...options });
   } catch (error) {
     return { failed: plain(error) };
   }
@@ -94,7 +94,7 @@ everywhere("a part of the file answers as the whole does", async (host, where) =
   const { site, ask } = await host();
   const told = await ask({ options: { load: "lazy" } });
   assert.deepEqual(told.answers, await expected());
-  assert.deepEqual(told.loading, { mode: "lazy" });
+  assert.deepEqual(told.loading, { mode: "lazy", keptIn: "memory" });
   assert.equal(told.thread, where === "Node" ? "main" : "worker");
   assert.ok(told.traffic.bytes < bytes.length * 0.7, `${told.traffic.bytes} of ${bytes.length}`);
   assert.deepEqual([told.traffic.bytes, told.traffic.requests, told.traffic.keptBytes], [site.sent, site.requests.length, 0]);

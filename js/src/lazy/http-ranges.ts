@@ -14,10 +14,16 @@ export interface Whole {
   readonly reason: string;
   /** The whole file, on its way. */
   readonly response: Response | undefined;
+  /** Nothing at all came. */
+  readonly offline?: boolean;
 }
 
+/** Bytes of a header, by which a file is told from another. */
+const HEADER_BYTES = 128;
+
 /**
- * Asks for a file's first bytes.
+ * Asks for a file's first bytes. Where they are kept, only for its header; and if that can't be had either, they are taken for
+ * what the file still is: so a file that was searched before is searched offline.
  *
  * @returns ranges of it, or why there are none: the host ignores `Range`, or changes the bytes on their way
  * @throws ElanusError `FETCH_FAILED`; what the signal says if it fires
@@ -25,11 +31,21 @@ export interface Whole {
 export async function openHttpRanges(
   url: string,
   headBytes: number,
+  kept: Bytes | undefined,
   network: Network,
   onTraffic: (traffic: Traffic) => void,
   signal: AbortSignal | undefined,
 ): Promise<RangeSource | Whole> {
   const ranges = new HttpRanges(url, network, new Tally(onTraffic));
+  if (kept) {
+    const whole = await ranges.begin(HEADER_BYTES, signal);
+    const isSame = !whole && ranges.head.length === HEADER_BYTES && ranges.head.every((byte, at) => byte === kept[at]);
+    if (isSame || whole?.offline) {
+      ranges.head = kept;
+      return ranges;
+    }
+    if (whole) return whole;
+  }
   return (await ranges.begin(headBytes, signal)) ?? ranges;
 }
 
@@ -58,7 +74,7 @@ class HttpRanges implements RangeSource {
     } catch (error) {
       if (!(error instanceof ElanusError) || error.details?.['status'] !== undefined) throw error;
       // There was no answer that could be read. A browser says no more of one that a host has compressed against its wish.
-      return { reason: `a range of it could not be had (${error.message})`, response: undefined };
+      return { reason: `a range of it could not be had (${error.message})`, response: undefined, offline: true };
     }
   }
 

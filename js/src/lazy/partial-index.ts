@@ -5,6 +5,7 @@ import { ElanusError, isThrownByCore } from '../errors.js';
 import { instantiate } from '../instance.js';
 import { parseJson } from '../json.js';
 import { compile, simdOf } from '../wasm.js';
+import { IN_MEMORY, type RangeKeep } from './keep.js';
 import type { Bytes, Range, RangeSource } from './ranges.js';
 
 /** Gaps between wanted bytes that are fetched, too, rather than asked for around. */
@@ -12,7 +13,7 @@ const GAP_BYTES = 8 << 10;
 /** Requests of one turn, at most. */
 const MOST_REQUESTS = 16;
 /** Far more turns than any call takes. */
-const MOST_TURNS = 12;
+const MOST_TURNS = 24;
 
 /** What a file says of itself. */
 type Own = Pick<Description, 'count' | 'dimension' | 'metric' | 'indexType' | 'lists' | 'card'>;
@@ -28,6 +29,8 @@ export class PartialIndex {
   readonly #handle: PartialHandle;
   readonly #memory: WebAssembly.Memory;
   readonly #source: RangeSource;
+  /** What is kept of the file between visits. */
+  #keep: RangeKeep = IN_MEMORY;
   /** The instructions of the module. */
   readonly simd: Description['simd'];
 
@@ -73,6 +76,12 @@ export class PartialIndex {
     return this.#hits(outputFields);
   }
 
+  /** From now on takes from there what is there, and keeps there what comes. */
+  keepIn(keep: RangeKeep): void {
+    this.#keep = keep;
+    keep.put(0, this.#source.head);
+  }
+
   memory(): MemoryUsage {
     return { wasmBytes: this.#memory.buffer.byteLength, fileBytes: this.#handle.held_bytes() };
   }
@@ -107,6 +116,7 @@ export class PartialIndex {
   async #until(call: () => boolean, signal: AbortSignal | undefined): Promise<void> {
     for (let turn = 0; !call(); turn += 1) {
       if (turn === MOST_TURNS) throw new ElanusError('INTERNAL', 'the index asks for more and more of its file. Please report it');
+      if (await this.#feedKept()) continue;
       const ranges = pairs(this.#handle.lacks(GAP_BYTES, MOST_REQUESTS));
       const parts = await this.#source.fetch(ranges, signal);
       // The last first: it has what the others are checked by.
@@ -114,15 +124,40 @@ export class PartialIndex {
     }
   }
 
+  /** Feeds what is kept of what is lacked; whether there was something. */
+  async #feedKept(): Promise<boolean> {
+    const wanted = pairs(this.#handle.lacks(0, 0xffff_ffff));
+    const { head } = this.#source;
+    const kept = await this.#keep.read(wanted);
+    wanted.forEach(([from, to], i) => (kept[i] ??= to <= head.length ? head.subarray(from, to) : undefined));
+    let fed = 0;
+    // The last first, as always.
+    for (let i = wanted.length - 1; i >= 0; i -= 1) {
+      if (!kept[i]) continue;
+      try {
+        this.#handle.feed(wanted[i]![0], kept[i]!);
+        fed += 1;
+        if (wanted[i]![1] > head.length) this.#source.tally.kept(kept[i]!.length);
+      } catch (error) {
+        if (!isThrownByCore(error)) throw error;
+        // Without checksums nothing can be told of it; with them it was damaged.
+        if (error.code === 'CORRUPT_FILE') this.#keep.drop(wanted[i]!);
+      }
+    }
+    return fed > 0;
+  }
+
   async #feed(range: Range, bytes: Bytes, signal: AbortSignal | undefined): Promise<void> {
     try {
       this.#handle.feed(range[0], bytes);
+      this.#keep.put(range[0], bytes);
     } catch (error) {
       if (!isThrownByCore(error) || error.code !== 'CORRUPT_FILE') throw error;
       // A cache on the way may have kept what the file was before, or a part of it.
       const again = (await this.#source.fetch([range], signal, true))[0]!;
       try {
         this.#handle.feed(range[0], again);
+        this.#keep.put(range[0], again);
       } catch (stillWrong) {
         const head = (await this.#source.fetch([[0, 128]], signal, true))[0]!;
         if (!head.every((byte, at) => byte === this.#source.head[at])) throw this.#source.changed('its header is another one');

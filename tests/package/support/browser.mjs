@@ -1,5 +1,5 @@
 /** Chromium, with everything that it complains about written down. */
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { chromium } from "playwright-core";
 
 const FLAGS = process.env.ELANUS_CHROMIUM_ARGS
@@ -17,6 +17,17 @@ export async function launch(t, { flags = [] } = {}) {
 /** A Chromium that keeps what its pages store, in a folder. */
 export function launchKept(folder) {
   return chromium.launchPersistentContext(folder, { executablePath: installed(), args: FLAGS });
+}
+
+/** Kills the browser that has this profile: processes that a test has started, told by its folder. */
+export function killAll(profile) {
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      if (readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(`--user-data-dir=${profile}`)) process.kill(Number(pid), "SIGKILL");
+    } catch {
+      // It was a child of one that went before.
+    }
+  }
 }
 
 function installed() {
