@@ -27,6 +27,7 @@ mod levels;
 mod neon;
 #[cfg(test)]
 mod oracle;
+mod parts;
 // Where every machine has SIMD nothing but the tests would use it.
 #[cfg(any(test, not(any(target_arch = "aarch64", all(target_arch = "wasm32", target_feature = "simd128")))))]
 mod portable;
@@ -39,6 +40,7 @@ mod suite;
 mod x86;
 
 pub use levels::{Levels, LevelsQuery, MAX_LOW_BITS, SLACK, write_levels};
+pub use parts::{PART_BYTES, PART_ROWS, PartTables, part_sums};
 pub use scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, MAX_LEVEL};
 
 /// The kernels of one instruction set. Slices of unequal length are a caller's bug and panic.

@@ -5,6 +5,7 @@
 //! indices are below 16, where both instructions are defined alike.
 
 use super::levels::{Levels, LevelsQuery, Part};
+use super::parts::{PART_BYTES, PART_ROWS, PartTables};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables};
 use super::{Halves, Kernels, check_tile};
 use core::arch::wasm32::*;
@@ -364,6 +365,40 @@ fn table_sums<const N: usize>(codes: &[u8], tables: [&[u8]; N]) -> [[v128; 4]; N
             u16x8_shuffle::<4, 12, 5, 13, 6, 14, 7, 15>(sums[2], sums[3]),
         ]
     })
+}
+
+/// See [`super::part_sums`]. Sums that fit a byte stay in bytes: widening costs as much as a look-up.
+pub fn part_sums(codes: &[u8], tables: &PartTables) -> [u16; PART_ROWS] {
+    assert_eq!(codes.len(), tables.entries().len());
+    let mask = u8x16_splat(15);
+    let zero = u8x16_splat(0);
+    // Of rows 0..16 and 16..32: pairs of bytes as they are, and the odd bytes of them.
+    let (mut pairs, mut odd) = ([zero; 2], [zero; 2]);
+    let mut at = 0;
+    for &run in tables.runs() {
+        let end = at + usize::from(run) * PART_BYTES;
+        let mut bytes = [zero; 2];
+        while at < end {
+            let (code, table) = (load(codes, at), load(tables.entries(), at));
+            bytes[0] = u8x16_add(bytes[0], select(table, v128_and(code, mask)));
+            bytes[1] = u8x16_add(bytes[1], select(table, v128_and(u16x8_shr(code, 4), mask)));
+            at += PART_BYTES;
+        }
+        for ((pairs, odd), bytes) in pairs.iter_mut().zip(&mut odd).zip(bytes) {
+            *pairs = u16x8_add(*pairs, bytes);
+            *odd = u16x8_add(*odd, u16x8_shr(bytes, 8));
+        }
+    }
+    let mut sums = [0; PART_ROWS];
+    for (sums, (pairs, odd)) in sums.as_chunks_mut::<16>().0.iter_mut().zip(pairs.into_iter().zip(odd)) {
+        let even = u16x8_sub(pairs, u16x8_shl(odd, 8));
+        // SAFETY: `sums` is sixteen numbers of 16 bits, two registers.
+        unsafe {
+            v128_store(sums.as_mut_ptr().cast(), even);
+            v128_store(sums.as_mut_ptr().add(8).cast(), odd);
+        }
+    }
+    sums
 }
 
 /// The entries that 16 indices below 16 select.

@@ -2,7 +2,7 @@
 
 use super::levels::{Levels, LevelsQuery, MAX_LOW_BITS, SLACK};
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, LookupTables, MAX_LEVEL};
-use super::{Kernels, kernels, oracle, portable};
+use super::{Kernels, PART_BYTES, PART_ROWS, PartTables, kernels, oracle, part_sums, parts, portable};
 use crate::words::bytes::as_bytes;
 use crate::words::half;
 use crate::words::random::SplitMix64;
@@ -241,6 +241,29 @@ fn scans_compute_the_documented_bound_at_every_dimension() {
                 }
             }
         }
+    }
+}
+
+#[test]
+fn sums_of_parts_are_those_of_each_row_and_wrap_alike() {
+    let mut random = SplitMix64::new(11);
+    for parts in (0..=40).step_by(2).chain([96, 256, 600]) {
+        // Tables of which a byte holds the sums of many parts, of a few, and of one.
+        for most in [1, 16, 100, 256] {
+            let mut bytes =
+                |below: u32| (0..parts * PART_BYTES).map(|_| random.below(below) as u8).collect::<Vec<u8>>();
+            let (codes, entries) = (bytes(256), bytes(most));
+            let tables = PartTables::new(entries.clone());
+            let sums = part_sums(&codes, &tables);
+            assert_eq!(sums, parts::one_by_one(&codes, &entries), "{parts} parts below {most}");
+            for (row, sum) in sums.into_iter().enumerate() {
+                // The oracle's rows lie in the order of bytes.
+                let place = row / 16 * 16 + row % 8 * 2 + row % 16 / 8;
+                assert_eq!(sum, oracle::table_sum(&codes, &entries, place) as u16, "{parts} parts, row {row}");
+            }
+        }
+        let (codes, tables) = (vec![0xA7; parts * PART_BYTES], PartTables::new(vec![255; parts * PART_BYTES]));
+        assert_eq!(part_sums(&codes, &tables), [(parts * 255) as u16; PART_ROWS]);
     }
 }
 

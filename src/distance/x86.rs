@@ -2,6 +2,7 @@
 //! the others.
 
 use super::levels::{Levels, LevelsQuery};
+use super::parts::{PART_BYTES, PART_ROWS, PartTables};
 use super::portable::counted;
 use super::scan::{BLOCK_ROWS, FACTOR_BYTES, Found, GROUP, GROUPS_IN_A_BYTE, LookupTables, one_by_one};
 use super::{Halves, Kernels, TILE_STEP, check_tile};
@@ -32,6 +33,12 @@ pub fn detect() -> Option<&'static Kernels> {
     let found =
         || is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") && is_x86_feature_detected!("f16c");
     FOUND.get_or_init(found).then_some(&AVX2)
+}
+
+/// See [`super::part_sums`]; none without AVX2.
+pub fn part_sums(codes: &[u8], tables: &PartTables) -> Option<[u16; PART_ROWS]> {
+    // SAFETY: `detect` found AVX2.
+    detect().map(|_| unsafe { part_sums_avx2(codes, tables.entries()) })
 }
 
 fn dot(a: &[f32], b: &[f32]) -> f32 {
@@ -348,6 +355,36 @@ fn table_sums(codes: &[u8], tables: &[u8]) -> [__m128i; 4] {
         _mm_unpacklo_epi16(high_even, high_odd),
         _mm_unpackhi_epi16(high_even, high_odd),
     ]
+}
+
+#[target_feature(enable = "avx2")]
+fn part_sums_avx2(codes: &[u8], tables: &[u8]) -> [u16; PART_ROWS] {
+    assert!(codes.len() == tables.len() && codes.len().is_multiple_of(2 * PART_BYTES));
+    let mask = _mm256_set1_epi8(15);
+    // A register holds two parts: the halves are added at the end. Of rows 0..16 and 16..32: pairs of
+    // bytes as they are, and the odd bytes of them.
+    let (mut pairs, mut odd) = ([_mm256_setzero_si256(); 2], [_mm256_setzero_si256(); 2]);
+    for at in (0..codes.len()).step_by(2 * PART_BYTES) {
+        let (code, table) = (bytes32(codes, at), bytes32(tables, at));
+        let low = _mm256_shuffle_epi8(table, _mm256_and_si256(code, mask));
+        let high = _mm256_shuffle_epi8(table, _mm256_and_si256(_mm256_srli_epi16::<4>(code), mask));
+        for (i, bytes) in [low, high].into_iter().enumerate() {
+            pairs[i] = _mm256_add_epi16(pairs[i], bytes);
+            odd[i] = _mm256_add_epi16(odd[i], _mm256_srli_epi16::<8>(bytes));
+        }
+    }
+    let halves = |x| _mm_add_epi16(_mm256_castsi256_si128(x), _mm256_extracti128_si256::<1>(x));
+    let mut sums = [0; PART_ROWS];
+    for (sums, (pairs, odd)) in sums.as_chunks_mut::<16>().0.iter_mut().zip(pairs.into_iter().zip(odd)) {
+        let (pairs, odd) = (halves(pairs), halves(odd));
+        let even = _mm_sub_epi16(pairs, _mm_slli_epi16::<8>(odd));
+        // SAFETY: `sums` is sixteen numbers of 16 bits, two registers.
+        unsafe {
+            _mm_storeu_si128(sums.as_mut_ptr().cast(), even);
+            _mm_storeu_si128(sums.as_mut_ptr().add(8).cast(), odd);
+        }
+    }
+    sums
 }
 
 /// Fills `bounds` and says which of them are below the threshold.
