@@ -18,7 +18,7 @@
 //! Neither the space nor the kind of numbers is stored: the space is a hint, numbers are floats as
 //! in all of hnswlib's Python spaces. Everything lies at multiples of 4, so nothing is copied.
 
-use super::library::{Library, checked_ef, not_kept};
+use super::library::{Groups, Library, checked_ef, not_kept};
 use super::reader::i64_at;
 use super::records::{Records, Shape};
 use super::{Hints, Measure, Query, SearchParams, Space};
@@ -179,6 +179,10 @@ impl Library for Hnswlib {
 
     fn alive(&self) -> Option<Bitmap> {
         self.alive.clone()
+    }
+
+    fn groups(&self) -> Option<Groups> {
+        Some(self.records.groups())
     }
 
     fn structure(&self) -> Result<Structure> {

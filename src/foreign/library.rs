@@ -4,6 +4,43 @@ use super::{Measure, Query, SearchParams};
 use crate::index::Structure;
 use crate::words::{Bitmap, Code, Error, Hit, Result};
 
+/// What the rows of an index lie in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Groups {
+    /// Lists.
+    Lists {
+        /// How many there are.
+        count: usize,
+        /// How many rows those have that aren't empty, from the smallest up.
+        sizes: Vec<usize>,
+    },
+    /// Levels of a graph, from the lowest up: how many rows reach each.
+    Levels(Vec<usize>),
+}
+
+impl Groups {
+    /// Lists of these sizes, of `count` in all.
+    pub(super) fn of_lists(count: usize, sizes: impl Iterator<Item = usize>) -> Self {
+        let mut sizes: Vec<usize> = sizes.collect();
+        sizes.sort_unstable();
+        Groups::Lists { count, sizes }
+    }
+
+    /// Levels of a graph of `count` rows, of which some reach so many above the lowest.
+    pub(super) fn of_levels(count: usize, top: usize, reach: impl Iterator<Item = usize>) -> Self {
+        if count == 0 {
+            return Groups::Levels(Vec::new());
+        }
+        // A level is a byte in most files, and never more.
+        let mut levels = vec![0; top.min(u8::MAX.into()) + 1];
+        levels[0] = count;
+        for reached in reach {
+            levels.iter_mut().skip(1).take(reached).for_each(|rows| *rows += 1);
+        }
+        Groups::Levels(levels)
+    }
+}
+
 /// An index of another library, read and checked.
 pub(super) trait Library: std::fmt::Debug + Send + Sync {
     /// What kind of index it is, in the library's own words.
@@ -34,6 +71,11 @@ pub(super) trait Library: std::fmt::Debug + Send + Sync {
     /// The rows that a search may find, if it isn't all of them: others are marked as deleted, or were
     /// never there.
     fn alive(&self) -> Option<Bitmap> {
+        None
+    }
+
+    /// What the rows lie in, if it is something that there are several of.
+    fn groups(&self) -> Option<Groups> {
         None
     }
 

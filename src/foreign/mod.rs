@@ -10,6 +10,7 @@ mod annoy;
 mod faiss;
 mod hints;
 mod hnswlib;
+mod instant_distance;
 mod library;
 mod measure;
 mod nmslib;
@@ -18,6 +19,7 @@ mod records;
 mod usearch;
 
 pub use hints::{Hints, Space};
+pub use library::Groups;
 pub use measure::Measure;
 
 use crate::format::MAGIC;
@@ -38,11 +40,14 @@ pub enum Format {
     Usearch,
     /// NMSLIB, `saveIndex` of the method `hnsw`.
     Nmslib,
+    /// The crate `instant-distance`, through serde and bincode.
+    InstantDistance,
 }
 
 impl Format {
     /// Every format.
-    pub const ALL: [Format; 5] = [Format::Faiss, Format::Hnswlib, Format::Annoy, Format::Usearch, Format::Nmslib];
+    pub const ALL: [Format; 6] =
+        [Format::Faiss, Format::Hnswlib, Format::Annoy, Format::Usearch, Format::Nmslib, Format::InstantDistance];
 
     /// The library's name.
     pub const fn name(self) -> &'static str {
@@ -52,6 +57,7 @@ impl Format {
             Format::Annoy => "Annoy",
             Format::Usearch => "usearch",
             Format::Nmslib => "NMSLIB",
+            Format::InstantDistance => "instant-distance",
         }
     }
 
@@ -77,6 +83,8 @@ pub fn sniff(file: &[u8]) -> Option<Format> {
         Some(Format::Usearch)
     } else if nmslib::may_be(file, Some(file.len() as u64)) {
         Some(Format::Nmslib)
+    } else if instant_distance::is_instant_distance(file) {
+        Some(Format::InstantDistance)
     } else {
         None
     }
@@ -90,7 +98,8 @@ pub fn may_be(start: &[u8], length: Option<u64>, hints: &Hints) -> bool {
         || faiss::is_faiss(start)
         || hnswlib::may_be(start, length)
         || usearch::may_be(start, length)
-        || nmslib::may_be(start, length))
+        || nmslib::may_be(start, length)
+        || instant_distance::may_be(start, length))
 }
 
 /// Whether a file that starts so holds a graph alone, whose vectors are in a second file, NAME.dat.
@@ -195,6 +204,7 @@ impl Foreign {
             Format::Annoy => Box::new(annoy::Annoy::open(file, hints)?),
             Format::Usearch => Box::new(usearch::Usearch::open(file, hints)?),
             Format::Nmslib => Box::new(nmslib::Nmslib::open(file, hints)?),
+            Format::InstantDistance => Box::new(instant_distance::InstantDistance::open(file, hints)?),
         };
         hints.check_dimension(index.dimension())?;
         Ok(Foreign { format, index })
@@ -244,6 +254,11 @@ impl Foreign {
     /// The rows that a search may find, if it isn't all of them.
     pub fn alive(&self) -> Option<Bitmap> {
         self.index.alive()
+    }
+
+    /// The lists that the rows lie in, or the levels of a graph.
+    pub fn groups(&self) -> Option<Groups> {
+        self.index.groups()
     }
 
     /// How the rows are arranged, if an `.elanus` file of their vectors and of [`Measure::metric`] can

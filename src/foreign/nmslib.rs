@@ -29,7 +29,7 @@
 
 mod plain;
 
-use super::library::{Library, checked_ef};
+use super::library::{Groups, Library, checked_ef};
 use super::records::{Records, Shape};
 use super::{Hints, Measure, Query, SearchParams, Space};
 use crate::distance;
@@ -241,6 +241,13 @@ impl Library for Nmslib {
     fn vector(&self, row: u32, out: &mut [f32]) -> bool {
         out.copy_from_slice(self.row(row));
         true
+    }
+
+    fn groups(&self) -> Option<Groups> {
+        Some(match &self.graph {
+            Graph::Optimised(records) => records.groups(),
+            Graph::Plain(plain) => plain.groups.clone(),
+        })
     }
 
     fn structure(&self) -> Result<Structure> {

@@ -6,6 +6,7 @@
 //! lies at multiples of 4 and is used where it is.
 
 use super::Measure;
+use super::library::Groups;
 use crate::distance;
 use crate::index::hnsw::{Distances, Goal, Layers, Links, WalkScratch, walk};
 use crate::words::bytes::{Number, cast};
@@ -111,6 +112,12 @@ impl Records {
         let stride = self.shape.record / 4;
         let graph = Graph { records: self, file, words: self.numbers(file), stride, first: self.shape.links / 4 };
         Layers::of(&graph, self.shape.count)
+    }
+
+    /// How many rows each level has.
+    pub(super) fn groups(&self) -> Groups {
+        let top = usize::try_from(self.shape.top).unwrap_or(0).min(MAX_LEVELS);
+        Groups::of_levels(self.shape.count, top, self.towers.iter().map(|tower| tower.levels as usize))
     }
 
     fn check(&self, file: &[u8]) -> Result<()> {

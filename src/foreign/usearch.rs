@@ -19,7 +19,7 @@
 
 mod scalar;
 
-use super::library::{Library, checked_ef, not_kept};
+use super::library::{Groups, Library, checked_ef, not_kept};
 use super::reader::i64_at;
 use super::{Hints, Measure, Query, SearchParams, Space};
 use crate::index::Structure;
@@ -355,6 +355,11 @@ impl Library for Usearch {
 
     fn alive(&self) -> Option<Bitmap> {
         self.alive.clone()
+    }
+
+    fn groups(&self) -> Option<Groups> {
+        let above = self.graph.uppers.windows(2).map(|pair| (pair[1] - pair[0]) as usize);
+        Some(Groups::of_levels(self.matrix.rows, self.graph.top, above))
     }
 
     fn structure(&self) -> Result<Structure> {

@@ -384,7 +384,7 @@ fn files_of_other_libraries_are_searched_with_their_ids() {
     let told: serde_json::Value =
         serde_json::from_slice(include_bytes!("../fixtures/foreign/hnswlib/l2-labels.json")).unwrap();
     let asked = &told["searches"][1];
-    let query = asked["queries"][0].to_string();
+    let query = told["queries"][0].to_string();
     let hits =
         shop.run_with(&["search", "graph.bin", &query, "--metric", "l2", "--ef", "40", "--json"], &[], "").json();
     let ids: Vec<_> = hits["hits"].as_array().unwrap().iter().map(|hit| hit["id"].clone()).collect();
@@ -417,7 +417,7 @@ fn a_graph_whose_vectors_are_in_a_second_file_is_read_with_it() {
     let told: serde_json::Value =
         serde_json::from_slice(include_bytes!("../fixtures/foreign/nmslib/l2-plain.json")).unwrap();
     let asked = &told["searches"][0];
-    let query = asked["queries"][1].to_string();
+    let query = told["queries"][1].to_string();
     let hits = shop.run_with(&["search", "plain", &query, "--metric", "l2", "--json"], &[], "").json();
     let ids: Vec<_> = hits["hits"].as_array().unwrap().iter().map(|hit| hit["id"].clone()).collect();
     assert_eq!(serde_json::Value::from(ids), asked["ids"][1]);

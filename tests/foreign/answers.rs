@@ -19,6 +19,7 @@ struct Answers {
     count: usize,
     dimension: usize,
     metric: String,
+    queries: Vec<Vec<f32>>,
     searches: Vec<Search>,
 }
 
@@ -37,7 +38,6 @@ struct Search {
     ef: Option<usize>,
     search_k: Option<usize>,
     k_factor: Option<f32>,
-    queries: Vec<Vec<f32>>,
     ids: Vec<Vec<i64>>,
     distances: Vec<Vec<Option<f32>>>,
 }
@@ -99,7 +99,7 @@ fn compare(path: &Path) -> (usize, Vec<String>) {
             search_k: search.search_k,
             k_factor: search.k_factor,
         };
-        for (q, query) in search.queries.iter().enumerate() {
+        for (q, query) in answers.queries.iter().enumerate() {
             let bytes: Vec<u8> = query.iter().map(|&x| x as u8).collect();
             let query = if index.is_binary() { Query::Bits(&bytes) } else { Query::Floats(query) };
             let hits = index.search(query, &params, None).unwrap();

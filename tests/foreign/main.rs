@@ -3,6 +3,7 @@
 mod answers;
 mod conversion;
 mod hostile;
+mod instant_distance;
 #[path = "../memory/mod.rs"]
 mod memory;
 mod mutations;

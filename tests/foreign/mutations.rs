@@ -38,7 +38,7 @@ fn place(random: &mut SplitMix64, length: usize) -> usize {
 }
 
 /// One change. `other` is a file of the same library.
-fn change(bytes: &mut Vec<u8>, other: &[u8], random: &mut SplitMix64) -> &'static str {
+pub fn change(bytes: &mut Vec<u8>, other: &[u8], random: &mut SplitMix64) -> &'static str {
     if bytes.is_empty() {
         return "left empty";
     }

@@ -1,18 +1,16 @@
 /** Files of other libraries through the packed package: in Node, and in Chromium, from a worker and the page's own thread. */
 import assert from "node:assert/strict";
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { readdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { launch, newPage } from "./support/browser.mjs";
+import { ask, compare, fixtures } from "./support/foreign.mjs";
 import { serve } from "./support/server.mjs";
 import { project, root } from "./support/tarball.mjs";
 
 const FIXTURES = path.join(root, "tests/fixtures/foreign");
 const LIBRARIES = readdirSync(FIXTURES);
-/** Distances that differ by no more than this, relative to the largest, are a tie; answers may differ by the other. */
-const TIE = 1e-5;
-const TOLERANCE = 1e-4;
 let folder;
 let installed;
 let site;
@@ -26,53 +24,6 @@ before(async (t) => {
   browser = await launch(t);
 });
 
-/** The files of a library, each with its answers. */
-function fixtures(library) {
-  return readdirSync(path.join(FIXTURES, library))
-    .filter((name) => !name.endsWith(".json"))
-    .map((name) => {
-      // Some ids have more digits than a number: they are compared as what is left of them.
-      const told = JSON.parse(readFileSync(path.join(FIXTURES, library, name.replace(/\.\w+$/, ".json")), "utf8"));
-      return { name: `${library}/${name}`, ...told };
-    });
-}
-
-/** Opens a file and asks for all that its answers tell of. Runs in the page, too. */
-async function ask({ open, source, hints, searches, thread }) {
-  const index = await open(source, { ...hints, ...(thread && { thread }) });
-  const { count, dimension, metric } = index;
-  const found = [];
-  for (const { limit, ef, nprobe, search_k: searchK, k_factor: kFactor, queries } of searches) {
-    const hits = await index.search(queries, { limit, ef, nprobe, searchK, kFactor });
-    found.push(hits.map((hits) => hits.map(({ id, distance }) => [Number(id), distance])));
-  }
-  await index.close();
-  return { count, dimension, metric, found };
-}
-
-/** How many ranks were compared, and those that differ by more than a tie. */
-function compare({ name, count, dimension, metric, searches }, answer) {
-  assert.deepEqual([answer.count, answer.dimension, answer.metric], [count, dimension, metric], name);
-  let ranks = 0;
-  const wrong = [];
-  for (const [s, { ids, distances }] of searches.entries()) {
-    for (const [q, list] of ids.entries()) {
-      const expected = list.map((id, rank) => [id, distances[q][rank]]).filter(([id, distance]) => id >= 0 && distance !== null);
-      const scale = Math.max(1e-30, ...expected.map(([, distance]) => Math.abs(distance)));
-      const found = answer.found[s][q];
-      if (found.length !== expected.length) wrong.push(`${name}: ${found.length} hits rather than ${expected.length}`);
-      for (const [rank, [id, distance]] of expected.entries()) {
-        ranks++;
-        const apart = Math.abs((found[rank]?.[1] ?? Infinity) - distance);
-        if (apart > TOLERANCE * scale || (found[rank][0] !== id && apart > TIE * scale)) {
-          wrong.push(`${name}: ${found[rank]} rather than ${[id, distance]}`);
-        }
-      }
-    }
-  }
-  return { ranks, wrong };
-}
-
 function judge(t, library, results) {
   const ranks = results.reduce((sum, result) => sum + result.ranks, 0);
   const wrong = results.flatMap((result) => result.wrong);
@@ -85,7 +36,7 @@ for (const library of LIBRARIES) {
   test(`${library} in Node`, async (t) => {
     const { open } = await import(pathToFileURL(path.join(installed, "index.js")).href);
     const results = [];
-    for (const fixture of fixtures(library)) {
+    for (const fixture of fixtures(FIXTURES, library)) {
       results.push(compare(fixture, await ask({ open, source: path.join(FIXTURES, fixture.name), ...fixture })));
     }
     judge(t, library, results);
@@ -98,9 +49,9 @@ for (const library of LIBRARIES) {
       await page.waitForFunction(() => globalThis.elanus);
       await page.addScriptTag({ content: `globalThis.ask = ${ask}` });
       const results = [];
-      for (const fixture of fixtures(library)) {
-        const { name, hints, searches } = fixture;
-        const answer = await page.evaluate((what) => globalThis.ask({ open: elanus.open, ...what }), { source: `/files/${name}`, hints, searches, thread });
+      for (const fixture of fixtures(FIXTURES, library)) {
+        const { name, hints, queries, searches } = fixture;
+        const answer = await page.evaluate((what) => globalThis.ask({ open: elanus.open, ...what }), { source: `/files/${name}`, hints, queries, searches, thread });
         results.push(compare(fixture, answer));
       }
       judge(t, library, results);

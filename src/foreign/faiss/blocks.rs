@@ -16,11 +16,13 @@
 //! ```
 
 use super::kinds::unsupported;
+use crate::distance::{self, PART_BYTES, PART_ROWS, PartTables};
+use crate::foreign::library::Groups;
 use crate::foreign::reader::{Reader, Span, i64_at};
 use crate::words::Result;
 
 /// Rows whose codes stand together.
-pub(super) const GROUP: usize = 32;
+pub(super) const GROUP: usize = PART_ROWS;
 
 /// The shape of blocks.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +56,19 @@ impl Shape {
         count.div_ceil(self.rows).checked_mul(self.bytes)
     }
 
+    /// Bytes of a table of 16 for each part.
+    pub(super) fn table_bytes(&self) -> usize {
+        PART_BYTES * self.parts
+    }
+
+    /// What lies behind the codes of vector `row` in its block.
+    pub(super) fn behind<'a>(&self, blocks: &'a [u8], row: usize) -> &'a [u8] {
+        let codes = self.parts / 2;
+        let more = self.bytes / self.rows - codes;
+        let start = row / self.rows * self.bytes + codes * self.rows + row % self.rows * more;
+        &blocks[start..start + more]
+    }
+
     /// Part `part` of vector `row` of these blocks.
     pub(super) fn number(&self, blocks: &[u8], row: usize, part: usize) -> u8 {
         let (block, row) = (row / self.rows, row % self.rows);
@@ -63,28 +78,20 @@ impl Shape {
         if row < 16 { byte & 15 } else { byte >> 4 }
     }
 
-    /// For the group of 32 vectors that starts with `row`, the sums of what `tables` (16 bytes a
-    /// part) has for each vector's parts.
-    pub(super) fn sums(&self, blocks: &[u8], row: usize, tables: &[u8]) -> [u16; GROUP] {
+    /// For the group of 32 vectors that starts with `row`, the sums of what `tables` has for each vector's
+    /// parts. `codes` is room for codes that don't stand together.
+    #[inline]
+    pub(super) fn sums(&self, blocks: &[u8], row: usize, tables: &PartTables, codes: &mut Vec<u8>) -> [u16; GROUP] {
         let (block, group) = (row / self.rows, row % self.rows / GROUP);
         let start = block * self.bytes + group * GROUP;
-        let (mut low, mut high) = ([0u16; 16], [0u16; 16]);
-        for (pair, tables) in tables.chunks_exact(32).enumerate() {
-            let at = start + pair * self.rows;
-            let codes = &blocks[at..at + GROUP];
-            for (codes, table) in codes.chunks_exact(16).zip(tables.chunks_exact(16)) {
-                for ((low, high), &code) in low.iter_mut().zip(&mut high).zip(codes) {
-                    *low = low.wrapping_add(u16::from(table[usize::from(code & 15)]));
-                    *high = high.wrapping_add(u16::from(table[usize::from(code >> 4)]));
-                }
-            }
+        if self.rows == GROUP {
+            return distance::part_sums(&blocks[start..start + self.table_bytes()], tables);
         }
-        let mut sums = [0; GROUP];
-        for j in 0..16 {
-            let row = j / 2 + 8 * (j % 2);
-            (sums[row], sums[row + 16]) = (low[j], high[j]);
+        codes.clear();
+        for pair in 0..self.parts / 2 {
+            codes.extend_from_slice(&blocks[start + pair * self.rows..][..GROUP]);
         }
-        sums
+        distance::part_sums(codes, tables)
     }
 }
 
@@ -157,6 +164,12 @@ impl BlockLists {
         let list = self.lists[at];
         let end = self.lists.get(at + 1).map_or(self.rows, |next| next.first);
         Some(Entries { first: list.first, blocks: list.blocks.bytes(file), len: (end - list.first) as usize })
+    }
+
+    /// What the lists hold, of `count` in all.
+    pub(super) fn groups(&self, count: usize) -> Groups {
+        let ends = self.lists.iter().skip(1).map(|next| next.first).chain([self.rows]);
+        Groups::of_lists(count, self.lists.iter().zip(ends).map(|(list, end)| (end - list.first) as usize))
     }
 
     /// The id of a row. Panics if there is no such row.

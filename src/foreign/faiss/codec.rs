@@ -29,4 +29,9 @@ pub(super) trait Scanner {
 
     /// Internal distance of the query and a code of the codec's length.
     fn distance(&self, code: &[u8]) -> f32;
+
+    /// Those of codes that stand one after the other, at the end of `out`.
+    fn distances(&self, codes: &[u8], code_bytes: usize, out: &mut Vec<f32>) {
+        out.extend(codes.chunks_exact(code_bytes).map(|code| self.distance(code)));
+    }
 }

@@ -13,7 +13,10 @@ use crate::foreign::Measure;
 use crate::foreign::library::not_kept;
 use crate::foreign::reader::{Reader, Span};
 use crate::index::Structure;
-use crate::words::{Code, Error, Hit, Result};
+use crate::words::{Code, Error, Hit, Result, TopK};
+
+/// Rows that are compared before the nearest of them are looked for.
+const AT_ONCE: usize = 128;
 
 /// A code a row.
 #[derive(Debug)]
@@ -105,7 +108,25 @@ impl Node for Codes {
     }
 
     fn search(&self, context: &Context<'_>, query: &[f32], limit: usize) -> Result<Vec<Hit>> {
-        compare_all(self, context, query, limit)
+        let size = self.codec.code_bytes();
+        if context.allow.is_some() || size == 0 {
+            return compare_all(self, context, query, limit);
+        }
+        let mut scanner = self.codec.scanner(context.file, self.head.measure);
+        scanner.set_query(query);
+        let mut top = TopK::new(limit, self.head.count);
+        let mut distances = Vec::new();
+        for (first, codes) in (0..).step_by(AT_ONCE).zip(self.codes.bytes(context.file).chunks(AT_ONCE * size)) {
+            distances.clear();
+            scanner.distances(codes, size, &mut distances);
+            for (row, &distance) in (first..).zip(&distances) {
+                // As in Faiss, what has no distance is never found: NaN isn't below anything.
+                if distance <= top.threshold() {
+                    top.push(Hit { row, distance });
+                }
+            }
+        }
+        Ok(top.into_sorted())
     }
 
     fn computer<'a>(&'a self, file: &'a [u8], query: &[f32]) -> Option<Box<dyn Computer + 'a>> {

@@ -1,6 +1,5 @@
 //! `IndexPQFastScan` and `IndexIVFPQFastScan`: product quantization with 4 bits a part, compared by
-//! look-up tables of 8 bits (André, Kermarrec and Le Scouarnec 2015). Tables are rounded as Faiss
-//! rounds them (`faiss/utils/quantize_lut.cpp`), so that the sums are the same whole numbers.
+//! look-up tables of 8 bits (André, Kermarrec and Le Scouarnec 2015).
 //!
 //! | tag | after the head (and what inverted files start with) |
 //! |---|---|
@@ -13,63 +12,15 @@ use super::head::Head;
 use super::ivf::{Coarse, same_code_bytes};
 use super::node::{Context, Node};
 use super::pq::ProductQuantizer;
+use super::tables::{CENTROIDS, Scale, Tables};
+use crate::distance::PartTables;
 use crate::foreign::Measure;
+use crate::foreign::library::Groups;
 use crate::foreign::reader::{Reader, Span};
 use crate::words::{Hit, Result, TopK};
 
-/// Numbers that a part can have.
-const CENTROIDS: usize = 16;
-
 /// Faiss has no tables for all lists at once if they would be larger than this.
 const MAX_PRECOMPUTED: usize = 2 << 30;
-
-/// How floats became whole numbers: `sum · step + base`.
-#[derive(Debug, Clone, Copy)]
-struct Scale {
-    step: f32,
-    base: f32,
-}
-
-impl Scale {
-    fn new(scale: f32, base: f32) -> Self {
-        Scale { step: if scale > 0.0 { 1.0 / scale } else { 0.0 }, base }
-    }
-
-    /// Internal distance of a sum.
-    fn distance(self, sum: u16, measure: Measure) -> f32 {
-        let public = f32::from(sum) * self.step + self.base;
-        if measure == Measure::Ip { -public } else { public }
-    }
-}
-
-/// Lowest and width of a part's table, NaN passed over.
-fn range(table: &[f32]) -> (f32, f32) {
-    let lowest = table.iter().fold(f32::INFINITY, |least, &x| if x < least { x } else { least });
-    let highest = table.iter().fold(f32::NEG_INFINITY, |most, &x| if x > most { x } else { most });
-    (lowest, highest - lowest)
-}
-
-/// Half is added in double precision, as in Faiss.
-fn round(x: f32, lowest: f32, scale: f32) -> f32 {
-    (f64::from((x - lowest) * scale) + 0.5) as f32
-}
-
-/// Rounds the tables of `parts`, and pads them with zeros for the parts that blocks have more.
-fn round_tables(tables: &[f32], scale: f32, shape: &Shape, out: &mut Vec<u8>) {
-    let start = out.len();
-    for table in tables.chunks_exact(CENTROIDS) {
-        let (lowest, _) = range(table);
-        out.extend(table.iter().map(|&x| round(x, lowest, scale).floor() as u8));
-    }
-    out.resize(start + shape.parts * CENTROIDS, 0);
-}
-
-/// 255 steps for the widest table, 65,535 for the farthest distance.
-fn scale_of(widest: f32, farthest: f32) -> f32 {
-    let steps = |most: f32, span: f32| if span > 0.0 { most / span } else { f32::INFINITY };
-    let scale = steps(255.0, widest).min(steps(65535.0, farthest));
-    if scale.is_finite() { scale } else { 0.0 }
-}
 
 fn quantizer(reader: &mut Reader<'_>, dimension: usize) -> Result<ProductQuantizer> {
     let pq = ProductQuantizer::read(reader, dimension)?;
@@ -87,18 +38,34 @@ fn tables(pq: &ProductQuantizer, file: &[u8], measure: Measure, query: &[f32], o
     }
 }
 
+/// Larger is nearer for inner products, outside.
+fn internal(public: f32, measure: Measure) -> f32 {
+    if measure == Measure::Ip { -public } else { public }
+}
+
 /// Offers the vectors of these blocks to `top`.
 fn scan(
     shape: &Shape,
     blocks: &[u8],
     rows: std::ops::Range<u32>,
-    tables: &[u8],
+    (tables, bias): (&PartTables, u16),
+    distances: (Scale, Measure),
     context: &Context<'_>,
-    distance: impl Fn(u16) -> f32,
     top: &mut TopK,
 ) {
+    let (scale, measure) = distances;
+    let distance = |sum: u16| internal(scale.value(sum), measure);
+    let mut codes = Vec::new();
     for (start, first) in rows.clone().step_by(GROUP).enumerate() {
-        let sums = shape.sums(blocks, start * GROUP, tables);
+        let sums = shape.sums(blocks, start * GROUP, tables, &mut codes).map(|sum| sum.wrapping_add(bias));
+        // Distances go with the sums: mostly none of a group is near enough.
+        let nearest = match measure {
+            Measure::Ip => sums.iter().copied().fold(0, u16::max),
+            _ => sums.iter().copied().fold(u16::MAX, u16::min),
+        };
+        if distance(nearest) > top.threshold() {
+            continue;
+        }
         for (row, sum) in (first..rows.end).zip(sums) {
             let distance = distance(sum);
             if distance <= top.threshold() && context.allows(row) {
@@ -154,17 +121,11 @@ impl Node for PqFastScan {
         let Head { measure, count, .. } = self.head;
         let mut floats = Vec::new();
         tables(&self.pq, context.file, measure, query, &mut floats);
-        let ranges = floats.chunks_exact(CENTROIDS).map(range);
-        let (base, widest) = ranges.fold((0.0, 0f32), |(base, widest), (low, span)| (base + low, widest.max(span)));
-        // Here, unlike for lists, sums aren't kept below 65,536.
-        let scale = if widest > 0.0 { 255.0 / widest } else { 0.0 };
-        let mut rounded = Vec::new();
-        round_tables(&floats, scale, &self.shape, &mut rounded);
-        let scale = Scale::new(scale, base);
+        let tables = Tables::alone(&floats, &self.shape);
         let mut top = TopK::new(limit, count);
         let blocks = self.blocks.bytes(context.file);
-        let distance = |sum| scale.distance(sum, measure);
-        scan(&self.shape, blocks, 0..count as u32, &rounded, context, distance, &mut top);
+        let distances = (tables.scale, measure);
+        scan(&self.shape, blocks, 0..count as u32, tables.of(0), distances, context, &mut top);
         Ok(top.into_sorted())
     }
 
@@ -202,11 +163,9 @@ impl IvfPqFastScan {
         Ok(IvfPqFastScan { coarse, pq, shape, lists, by_residual })
     }
 
-    /// Tables of 8 bits, one for all probed lists or one each, what to add for each list, and the
-    /// scale of the sums.
-    fn rounded(&self, file: &[u8], query: &[f32], probes: &[(u32, f32)]) -> (Vec<u8>, Vec<u16>, Scale) {
+    /// Tables of 8 bits, one for all probed lists or one each.
+    fn rounded(&self, file: &[u8], query: &[f32], probes: &[(u32, f32)]) -> Tables {
         let Head { measure, dimension, .. } = self.coarse.head;
-        let (mut floats, mut rounded) = (Vec::new(), Vec::new());
         let each = self.by_residual && measure == Measure::L2;
         // A list's distance is what Faiss adds to tables that it has for all lists.
         let precomputed = self.coarse.measure() == Measure::L2
@@ -217,40 +176,18 @@ impl IvfPqFastScan {
             _ => 0.0,
         };
         let biases: Vec<f32> = probes.iter().map(bias).collect();
-        let (least, span) = range(&biases);
-        let part_ranges = |floats: &[f32]| {
-            floats
-                .chunks_exact(CENTROIDS)
-                .map(range)
-                .fold((0.0, 0f32, 0f32), |(base, widest, all), (low, span)| (base + low, widest.max(span), all + span))
-        };
+        let mut floats = Vec::new();
         if !each {
             tables(&self.pq, file, measure, query, &mut floats);
-            let (base, widest, all) = part_ranges(&floats);
-            let scale = scale_of(widest, span.max(0.0) + all);
-            round_tables(&floats, scale, &self.shape, &mut rounded);
-            let biases = biases.iter().map(|&bias| round(bias, least, scale).floor() as u16).collect();
-            return (rounded, biases, Scale::new(scale, base + if least.is_finite() { least } else { 0.0 }));
+            return Tables::shared(&floats, &biases, &self.shape);
         }
-        let mut residual = vec![0.0; dimension];
-        let (mut all_tables, mut lowest) = (Vec::new(), Vec::new());
-        let (mut widest, mut farthest) = (0f32, f32::NEG_INFINITY);
-        for (&(list, _), bias) in probes.iter().zip(&biases) {
+        let (mut residual, mut all) = (vec![0.0; dimension], Vec::new());
+        for &(list, _) in probes {
             self.coarse.residual(file, query, list, &mut residual);
             tables(&self.pq, file, measure, &residual, &mut floats);
-            let (base, widest_of_list, all) = part_ranges(&floats);
-            widest = widest.max(widest_of_list);
-            farthest = farthest.max(bias - least + all);
-            lowest.push(base);
-            all_tables.extend_from_slice(&floats);
+            all.extend_from_slice(&floats);
         }
-        let scale = scale_of(widest, farthest);
-        let base = lowest.iter().copied().fold(f32::INFINITY, f32::min);
-        for tables in all_tables.chunks_exact(self.pq.parts * CENTROIDS) {
-            round_tables(tables, scale, &self.shape, &mut rounded);
-        }
-        let biases = lowest.iter().map(|&low| round(low, base, scale).floor() as u16).collect();
-        (rounded, biases, Scale::new(scale, base))
+        Tables::several(&all, &biases, &self.shape, false)
     }
 }
 
@@ -270,17 +207,19 @@ impl Node for IvfPqFastScan {
     fn search(&self, context: &Context<'_>, query: &[f32], limit: usize) -> Result<Vec<Hit>> {
         let Head { measure, count, .. } = self.coarse.head;
         let probes = self.coarse.probe(context, query)?;
-        let (tables, biases, scale) = self.rounded(context.file, query, &probes);
-        let table_bytes = self.shape.parts * CENTROIDS;
+        let tables = self.rounded(context.file, query, &probes);
         let mut top = TopK::new(limit, count);
-        for (i, (&(list, _), bias)) in probes.iter().zip(biases).enumerate() {
+        for (i, &(list, _)) in probes.iter().enumerate() {
             let Some(entries) = self.lists.get(context.file, list) else { continue };
-            let table = tables.chunks_exact(table_bytes).nth(i).unwrap_or(&tables);
-            let distance = |sum: u16| scale.distance(sum.wrapping_add(bias), measure);
             let rows = entries.first..entries.first + entries.len as u32;
-            scan(&self.shape, entries.blocks, rows, table, context, distance, &mut top);
+            let distances = (tables.scale, measure);
+            scan(&self.shape, entries.blocks, rows, tables.of(i), distances, context, &mut top);
         }
         Ok(top.into_sorted())
+    }
+
+    fn groups(&self, _file: &[u8]) -> Option<Groups> {
+        Some(self.lists.groups(self.coarse.lists))
     }
 
     fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {

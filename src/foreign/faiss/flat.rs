@@ -1,6 +1,7 @@
 //! Vectors as they are: f32 × dimension.
 
 use super::codec::{Codec, Scanner};
+use crate::distance;
 use crate::foreign::Measure;
 use crate::words::bytes::cast;
 
@@ -42,6 +43,20 @@ impl Scanner for Rows {
     #[inline]
     fn distance(&self, code: &[u8]) -> f32 {
         self.measure.between(&self.query, floats(code))
+    }
+
+    fn distances(&self, codes: &[u8], code_bytes: usize, out: &mut Vec<f32>) {
+        let query = &self.query[..];
+        let four: fn(&[f32], [&[f32]; 4]) -> [f32; 4] = match self.measure {
+            Measure::L2 => distance::l2_4,
+            Measure::Ip => |query, rows| distance::dot_4(query, rows).map(|product| -product),
+            _ => return out.extend(codes.chunks_exact(code_bytes).map(|code| self.distance(code))),
+        };
+        let mut fours = codes.chunks_exact(4 * code_bytes);
+        for codes in &mut fours {
+            out.extend(four(query, [0, 1, 2, 3].map(|i| floats(&codes[i * code_bytes..(i + 1) * code_bytes]))));
+        }
+        out.extend(fours.remainder().chunks_exact(code_bytes).map(|code| self.distance(code)));
     }
 }
 

@@ -39,7 +39,8 @@ impl Head {
         let (dimension, code_bytes, count) = (reader.size32()?, reader.size32()?, reader.size()?);
         let trained = reader.bool()?;
         reader.i32()?;
-        if !dimension.is_multiple_of(8) || code_bytes != dimension / 8 {
+        // Maps of ids said 0 bytes before 1.8.
+        if !dimension.is_multiple_of(8) || (code_bytes != dimension / 8 && code_bytes != 0) {
             return Err(reader.corrupt(format!("vectors of {dimension} bits in {code_bytes} bytes")));
         }
         Head { dimension, count, measure: Measure::Hamming }.checked(reader, trained)

@@ -18,7 +18,7 @@ use super::head::Head;
 use super::minimax::Minimax;
 use super::node::{Computer, Context, Node};
 use super::read;
-use crate::foreign::library::not_kept;
+use crate::foreign::library::{Groups, not_kept};
 use crate::foreign::reader::{Reader, Span};
 use crate::index::Structure;
 use crate::index::hnsw::{Layers, Links};
@@ -222,6 +222,12 @@ impl Node for Hnsw {
 
     fn computer<'a>(&'a self, file: &'a [u8], query: &[f32]) -> Option<Box<dyn Computer + 'a>> {
         self.storage.computer(file, query)
+    }
+
+    fn groups(&self, file: &[u8]) -> Option<Groups> {
+        let levels: &[i32] = self.graph.levels.numbers(file);
+        let above = levels.iter().map(|&levels| levels as usize - 1);
+        Some(Groups::of_levels(self.head.count, self.graph.top, above))
     }
 
     fn structure(&self, file: &[u8]) -> Result<Structure> {

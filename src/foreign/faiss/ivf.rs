@@ -21,7 +21,7 @@ use super::node::{Context, Node, check_labels};
 use super::pq::ProductQuantizer;
 use super::read;
 use super::sq::ScalarQuantizer;
-use crate::foreign::library::not_kept;
+use crate::foreign::library::{Groups, not_kept};
 use crate::foreign::reader::Reader;
 use crate::foreign::{Measure, SearchParams};
 use crate::index::lists::MAX_LISTS;
@@ -221,6 +221,8 @@ impl Node for Ivf {
         scanner.set_query(query);
         let mut residual = vec![0.0; dimension];
         let mut top = TopK::new(limit, count);
+        let size = self.codec.code_bytes();
+        let mut distances = Vec::new();
         for (list, coarse_distance) in self.coarse.probe(context, query)? {
             let Some(entries) = self.lists.get(file, list) else { continue };
             let mut offset = 0.0;
@@ -232,22 +234,33 @@ impl Node for Ivf {
                 self.coarse.residual(file, query, list, &mut residual);
                 scanner.set_query(&residual);
             }
-            for i in 0..entries.len {
-                let row = entries.first + i as u32;
-                if !context.allows(row) {
-                    continue;
+            if self.lists_only || context.allow.is_some() {
+                for (row, code) in (entries.first..entries.first + entries.len as u32).zip(0..) {
+                    if !context.allows(row) {
+                        continue;
+                    }
+                    let code = &entries.codes[code * size..(code + 1) * size];
+                    let distance = if self.lists_only { offset } else { offset + scanner.distance(code) };
+                    if distance <= top.threshold() {
+                        top.push(Hit { row, distance });
+                    }
                 }
-                let size = self.codec.code_bytes();
-                let distance = match self.lists_only {
-                    true => offset,
-                    false => offset + scanner.distance(&entries.codes[i * size..(i + 1) * size]),
-                };
+                continue;
+            }
+            distances.clear();
+            scanner.distances(entries.codes, size, &mut distances);
+            for (row, &distance) in (entries.first..).zip(&distances) {
+                let distance = offset + distance;
                 if distance <= top.threshold() {
                     top.push(Hit { row, distance });
                 }
             }
         }
         Ok(top.into_sorted())
+    }
+
+    fn groups(&self, _file: &[u8]) -> Option<Groups> {
+        Some(self.lists.groups(self.coarse.lists))
     }
 
     fn structure(&self, file: &[u8]) -> Result<Structure> {

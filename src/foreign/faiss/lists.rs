@@ -11,6 +11,7 @@
 //! ```
 
 use super::kinds::unsupported;
+use crate::foreign::library::Groups;
 use crate::foreign::reader::{Reader, Span, i64_at};
 use crate::words::Result;
 
@@ -119,6 +120,11 @@ impl Lists {
         let (list, len) = (self.lists[at], self.len(at));
         let codes = Span { start: list.start, len: len * self.code_bytes };
         Some(Entries { first: list.first, codes: codes.bytes(file), len })
+    }
+
+    /// What the lists hold, of `count` in all.
+    pub(super) fn groups(&self, count: usize) -> Groups {
+        Groups::of_lists(count, (0..self.lists.len()).map(|at| self.len(at)))
     }
 
     fn len(&self, at: usize) -> usize {

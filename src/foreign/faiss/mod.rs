@@ -14,7 +14,7 @@
 //! | `transform` | `IndexPreTransform` and the vector transforms |
 //! | `ivf` | `IndexIVFFlat`, `IndexIVFScalarQuantizer`, `IndexIVFPQ`, `IndexBinaryIVF` |
 //! | `fastscan` | `IndexPQFastScan`, `IndexIVFPQFastScan` |
-//! | `rabitq` | `IndexRaBitQ`, `IndexIVFRaBitQ` |
+//! | `rabitq` | `IndexRaBitQ`, `IndexIVFRaBitQ`, `IndexRaBitQFastScan`, `IndexIVFRaBitQFastScan` |
 //! | `refine` | `IndexRefine`, `IndexRefineFlat` |
 //! | `wrap` | `IndexIDMap`, `IndexIDMap2` |
 
@@ -37,11 +37,12 @@ mod pq;
 mod rabitq;
 mod refine;
 mod sq;
+mod tables;
 mod transform;
 mod twister;
 mod wrap;
 
-use super::library::{Library, not_kept};
+use super::library::{Groups, Library, not_kept};
 use super::reader::Reader;
 use super::{Measure, Query, SearchParams};
 use crate::index::Structure;
@@ -114,6 +115,10 @@ impl Library for Faiss {
         self.root.decode(&self.file, row, out)
     }
 
+    fn groups(&self) -> Option<Groups> {
+        self.root.groups(&self.file)
+    }
+
     fn structure(&self) -> Result<Structure> {
         match self.binary {
             true => Err(not_kept("its vectors are of bits")),
@@ -150,6 +155,8 @@ fn read(reader: &mut Reader<'_>, depth: usize) -> Result<Box<dyn Node>> {
         b"IPfs" => Box::new(fastscan::PqFastScan::read(reader)?),
         b"IwPf" => Box::new(fastscan::IvfPqFastScan::read(reader, depth)?),
         b"Ixrq" | b"Ixrr" => Box::new(rabitq::Rabitq::read(reader, &tag)?),
+        b"Irfn" | b"Irfs" => Box::new(rabitq::RabitqFastScan::read(reader, &tag)?),
+        b"Iwrn" | b"Iwrf" => Box::new(rabitq::IvfRabitqFastScan::read(reader, &tag, depth)?),
         b"Iwrq" | b"Iwrr" => Box::new(rabitq::IvfRabitq::read(reader, &tag, depth)?),
         b"IxHe" | b"IxHE" => Box::new(bits::Lsh::read(reader, &tag)?),
         b"IxPT" => Box::new(transform::Transformed::read(reader, depth)?),

@@ -2,7 +2,7 @@
 
 use super::head::Head;
 use crate::foreign::SearchParams;
-use crate::foreign::library::not_kept;
+use crate::foreign::library::{Groups, not_kept};
 use crate::foreign::reader::Reader;
 use crate::index::Structure;
 use crate::words::{Bitmap, Error, Hit, Result, TopK};
@@ -43,6 +43,11 @@ pub(super) trait Node: std::fmt::Debug + Send + Sync {
 
     /// Distances of single rows from a query, if the index can tell them.
     fn computer<'a>(&'a self, _file: &'a [u8], _query: &[f32]) -> Option<Box<dyn Computer + 'a>> {
+        None
+    }
+
+    /// The lists that the rows lie in, or the levels of their graph.
+    fn groups(&self, _file: &[u8]) -> Option<Groups> {
         None
     }
 

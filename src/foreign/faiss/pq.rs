@@ -126,4 +126,25 @@ impl Scanner for Tables<'_> {
         let parts = self.table.chunks_exact(self.quantizer.centroids_a_part()).enumerate();
         parts.map(|(m, table)| table[self.quantizer.number(code, m)]).sum()
     }
+
+    /// Four codes of bytes at a time: the sums of one wait for each other.
+    fn distances(&self, codes: &[u8], code_bytes: usize, out: &mut Vec<f32>) {
+        if self.quantizer.bits != 8 {
+            return out.extend(codes.chunks_exact(code_bytes).map(|code| self.distance(code)));
+        }
+        let mut fours = codes.chunks_exact(4 * code_bytes);
+        for codes in &mut fours {
+            let (first, second) = codes.split_at(2 * code_bytes);
+            let ((a, b), (c, d)) = (first.split_at(code_bytes), second.split_at(code_bytes));
+            let mut sums = [0f32; 4];
+            let numbers = a.iter().zip(b).zip(c.iter().zip(d));
+            for (table, ((&a, &b), (&c, &d))) in self.table.as_chunks::<256>().0.iter().zip(numbers) {
+                for (sum, number) in sums.iter_mut().zip([a, b, c, d]) {
+                    *sum += table[usize::from(number)];
+                }
+            }
+            out.extend(sums);
+        }
+        out.extend(fours.remainder().chunks_exact(code_bytes).map(|code| self.distance(code)));
+    }
 }

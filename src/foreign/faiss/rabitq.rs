@@ -20,198 +20,54 @@
 //! offset, factor of the finer distance: f32 each, only of several bits
 //! ```
 
+mod estimate;
+mod packed;
+
 use super::head::Head;
 use super::ivf::{Coarse, same_code_bytes};
 use super::lists::Lists;
 use super::node::{Context, Node};
-use crate::distance;
-use crate::foreign::Measure;
+use crate::foreign::library::Groups;
 use crate::foreign::reader::{Reader, Span};
 use crate::words::{Hit, Result, TopK};
+use estimate::{Prepared, Quantizer, Rounding, decode};
+pub(super) use packed::{IvfRabitqFastScan, RabitqFastScan};
 
-/// Bits of a dimension, at most.
-const MAX_BITS: usize = 9;
-
-/// How codes look.
-#[derive(Debug, Clone, Copy)]
-struct Quantizer {
-    dimension: usize,
-    bits: usize,
-    measure: Measure,
-}
-
-impl Quantizer {
-    fn read(reader: &mut Reader<'_>, head: &Head, several: bool) -> Result<(Self, usize)> {
-        let (dimension, stated, metric) = (reader.size()?, reader.size()?, reader.i32()?);
-        let bits = if several { reader.size()? } else { 1 };
-        let same_metric = metric == i32::from(head.measure == Measure::L2);
-        if dimension != head.dimension || !(1..=MAX_BITS).contains(&bits) || !same_metric {
-            return Err(reader.corrupt(format!(
-                "a RaBitQ quantizer of {dimension} dimensions, {bits} bits and metric {metric} for {} dimensions by {}",
-                head.dimension,
-                head.measure.name()
-            )));
-        }
-        Ok((Quantizer { dimension, bits, measure: head.measure }, stated))
-    }
-
-    fn sign_bytes(&self) -> usize {
-        self.dimension.div_ceil(8)
-    }
-
-    fn more_bytes(&self) -> usize {
-        (self.dimension * (self.bits - 1)).div_ceil(8)
-    }
-
-    fn code_bytes(&self) -> usize {
-        self.sign_bytes() + if self.bits == 1 { 8 } else { 12 + self.more_bytes() + 8 }
-    }
-}
-
-/// A query less the centroid of the codes that it is compared with.
-#[derive(Debug)]
-struct Prepared {
-    quantizer: Quantizer,
-    /// Bits a number of the query was rounded to; 0 leaves it as it is.
-    query_bits: u8,
-    residual: Vec<f32>,
-    rounded: Vec<u8>,
-    /// What one step of the sum, one sign, and all together are worth.
-    step: f32,
-    sign: f32,
-    all: f32,
-    /// Squared distance from the centroid, squared length, and product with the centroid.
-    from_centroid: f32,
-    square: f32,
-    product: f32,
-}
-
-fn f32_at(code: &[u8], at: usize) -> f32 {
-    f32::from_le_bytes([code[at], code[at + 1], code[at + 2], code[at + 3]])
-}
-
-fn bit(code: &[u8], i: usize) -> bool {
-    code[i / 8] >> (i % 8) & 1 == 1
-}
-
-impl Prepared {
-    fn new(quantizer: Quantizer, query_bits: u8, query: &[f32], centroid: &[f32]) -> Self {
-        let residual: Vec<f32> = query.iter().zip(centroid).map(|(x, c)| x - c).collect();
-        let dimension = residual.len() as f32;
-        let each = 1.0 / dimension.sqrt();
-        let mut prepared = Prepared {
-            quantizer,
-            query_bits,
-            rounded: Vec::new(),
-            step: 2.0 * each,
-            sign: 0.0,
-            all: each * residual.iter().sum::<f32>(),
-            from_centroid: distance::dot(&residual, &residual),
-            square: distance::dot(query, query),
-            product: distance::dot(query, centroid),
-            residual,
-        };
-        if query_bits > 0 {
-            let fold = |start, of: fn(f32, f32) -> f32| prepared.residual.iter().copied().fold(start, of);
-            let (lowest, highest) = (fold(f32::INFINITY, f32::min), fold(f32::NEG_INFINITY, f32::max));
-            let most = ((1u32 << query_bits) - 1) as f32;
-            let step = (highest - lowest) / most;
-            let scale = if step > 0.0 { 1.0 / step } else { 0.0 };
-            let round = |&x: &f32| (((x - lowest) * scale).clamp(0.0, most) + 0.5) as u32 as u8;
-            prepared.rounded = prepared.residual.iter().map(round).collect();
-            let sum: u64 = prepared.rounded.iter().map(|&x| u64::from(x)).sum();
-            prepared.step = 2.0 * step * each;
-            prepared.sign = 2.0 * lowest * each;
-            prepared.all = each * (step * sum as f32 + dimension * lowest);
-        }
-        prepared
-    }
-
-    /// Estimate by the signs alone, as Faiss means it: larger is nearer for inner products.
-    fn estimate(&self, code: &[u8]) -> f32 {
-        let signs = self.quantizer.sign_bytes();
-        let (mut sum, mut count, mut whole) = (0.0, 0u32, 0u32);
-        for i in (0..self.quantizer.dimension).filter(|&i| bit(code, i)) {
-            count += 1;
-            match self.query_bits {
-                0 => sum += self.residual[i],
-                _ => whole += u32::from(self.rounded[i]),
-            }
-        }
-        if self.query_bits > 0 {
-            sum = whole as f32;
-        }
-        let product = self.step * sum + self.sign * count as f32 - self.all;
-        let square = f32_at(code, signs) + self.from_centroid - 2.0 * f32_at(code, signs + 4) * product;
-        match self.quantizer.measure {
-            Measure::Ip => -0.5 * (square - self.square),
-            _ => square.max(0.0),
-        }
-    }
-
-    /// Distance by all bits, as Faiss means it.
-    fn fine(&self, code: &[u8]) -> f32 {
-        let Quantizer { bits, dimension, measure } = self.quantizer;
-        let more = bits - 1;
-        let start = self.quantizer.sign_bytes() + 12;
-        let codes = &code[start..start + self.quantizer.more_bytes()];
-        let middle = (1u32 << more) as f32 - 0.5;
-        let mut product = 0.0;
-        for i in 0..dimension {
-            let at = i * more;
-            let low = u32::from(codes[at / 8]);
-            let high = codes.get(at / 8 + 1).map_or(0, |&byte| u32::from(byte));
-            let number = (low | high << 8) >> (at % 8) & ((1 << more) - 1);
-            let number = number + (u32::from(bit(code, i)) << more);
-            product += self.residual[i] * (number as f32 - middle);
-        }
-        let factors = start + codes.len();
-        let base = if measure == Measure::Ip { self.product } else { self.from_centroid };
-        let distance = base + f32_at(code, factors) + f32_at(code, factors + 4) * product;
-        if measure == Measure::Ip { distance } else { distance.max(0.0) }
-    }
-
-    /// Internal distance, or none if the signs already show that it isn't below the threshold.
-    fn distance(&self, code: &[u8], threshold: f32) -> Option<f32> {
-        let internal = |public: f32| if self.quantizer.measure == Measure::Ip { -public } else { public };
-        let estimate = internal(self.estimate(code));
-        if self.quantizer.bits == 1 {
-            return Some(estimate);
-        }
-        let error = f32_at(code, self.quantizer.sign_bytes() + 8) * self.from_centroid.sqrt();
-        let bound = match self.quantizer.measure {
-            Measure::Ip => estimate - error,
-            _ => (estimate - error).max(0.0),
-        };
-        (bound < threshold).then(|| internal(self.fine(code)))
-    }
-
-    /// Offers the codes of the rows from `first` on.
-    fn scan(&self, codes: &[u8], first: u32, context: &Context<'_>, top: &mut TopK) {
-        for (row, code) in (first..).zip(codes.chunks_exact(self.quantizer.code_bytes())) {
-            if context.allows(row)
-                && let Some(distance) = self.distance(code, top.threshold())
-                && !distance.is_nan()
-            {
-                top.push(Hit { row, distance });
-            }
+/// Offers the codes of the rows from `first` on.
+fn scan(prepared: &Prepared, codes: &[u8], first: u32, context: &Context<'_>, top: &mut TopK) {
+    for (row, code) in (first..).zip(codes.chunks_exact(prepared.quantizer.code_bytes())) {
+        if context.allows(row)
+            && let Some(distance) = prepared.distance(code, top.threshold())
+            && !distance.is_nan()
+        {
+            top.push(Hit { row, distance });
         }
     }
 }
 
-/// Writes what the signs alone say of a vector.
-fn decode(quantizer: Quantizer, code: &[u8], centroid: &[f32], out: &mut [f32]) {
-    let each = f32_at(code, quantizer.sign_bytes() + 4) / (quantizer.dimension as f32).sqrt();
-    for (i, (out, c)) in out.iter_mut().zip(centroid).enumerate() {
-        *out = c + if bit(code, i) { each } else { -each };
-    }
-}
-
-fn query_bits(reader: &mut Reader<'_>) -> Result<u8> {
+/// To how many bits queries are rounded.
+fn rounding(reader: &mut Reader<'_>) -> Result<Rounding> {
     match reader.u8()? {
-        bits @ 0..=8 => Ok(bits),
+        bits @ 0..=8 => Ok(Rounding { bits, centred: false, fused: false }),
         bits => Err(reader.corrupt(format!("queries of {bits} bits"))),
     }
+}
+
+/// The centroid of all rows, if there is one.
+fn centroid(reader: &mut Reader<'_>, dimension: usize) -> Result<Span> {
+    let centroid = reader.numbers::<f32>()?;
+    match centroid.len {
+        0 => Ok(centroid),
+        bytes if bytes == 4 * dimension => Ok(centroid),
+        bytes => Err(reader.corrupt(format!("{bytes} bytes of a centroid for {dimension} dimensions"))),
+    }
+}
+
+/// The centroid's floats, which are zeros if there is none.
+fn floats(centroid: Span, file: &[u8], dimension: usize) -> Vec<f32> {
+    let mut floats = centroid.numbers::<f32>(file).to_vec();
+    floats.resize(dimension, 0.0);
+    floats
 }
 
 /// Every row, scanned.
@@ -221,7 +77,7 @@ pub(super) struct Rabitq {
     quantizer: Quantizer,
     codes: Span,
     centroid: Span,
-    query_bits: u8,
+    rounding: Rounding,
 }
 
 impl Rabitq {
@@ -231,22 +87,16 @@ impl Rabitq {
         let (quantizer, stated) = Quantizer::read(reader, &head, tag == b"Ixrr")?;
         same_code_bytes(reader, stated, quantizer.code_bytes())?;
         let codes = reader.numbers::<u8>()?;
-        let centroid = reader.numbers::<f32>()?;
-        let query_bits = query_bits(reader)?;
-        let centred = centroid.len == 0 || centroid.len == 4 * head.dimension;
-        if head.count.checked_mul(quantizer.code_bytes()) != Some(codes.len) || !centred {
-            return Err(reader.corrupt(format!(
-                "{} bytes of codes and {} of a centroid for {} vectors of {} dimensions",
-                codes.len, centroid.len, head.count, head.dimension
-            )));
+        let centroid = centroid(reader, head.dimension)?;
+        let rounding = rounding(reader)?;
+        if head.count.checked_mul(quantizer.code_bytes()) != Some(codes.len) {
+            return Err(reader.corrupt(format!("{} bytes of codes for {} vectors", codes.len, head.count)));
         }
-        Ok(Rabitq { head, quantizer, codes, centroid, query_bits })
+        Ok(Rabitq { head, quantizer, codes, centroid, rounding })
     }
 
     fn centroid(&self, file: &[u8]) -> Vec<f32> {
-        let mut centroid = self.centroid.numbers::<f32>(file).to_vec();
-        centroid.resize(self.head.dimension, 0.0);
-        centroid
+        floats(self.centroid, file, self.head.dimension)
     }
 }
 
@@ -268,14 +118,15 @@ impl Node for Rabitq {
 
     fn search(&self, context: &Context<'_>, query: &[f32], limit: usize) -> Result<Vec<Hit>> {
         let mut top = TopK::new(limit, self.head.count);
-        let prepared = Prepared::new(self.quantizer, self.query_bits, query, &self.centroid(context.file));
-        prepared.scan(self.codes.bytes(context.file), 0, context, &mut top);
+        let prepared = Prepared::new(self.quantizer, self.rounding, query, &self.centroid(context.file));
+        scan(&prepared, self.codes.bytes(context.file), 0, context, &mut top);
         Ok(top.into_sorted())
     }
 
     fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {
         let code = self.codes.part(row as usize, self.quantizer.code_bytes());
-        decode(self.quantizer, code.bytes(file), &self.centroid(file), out);
+        let (signs, factors) = code.bytes(file).split_at(self.quantizer.sign_bytes());
+        decode(self.quantizer, signs, factors, &self.centroid(file), out);
         true
     }
 }
@@ -286,7 +137,7 @@ pub(super) struct IvfRabitq {
     coarse: Coarse,
     quantizer: Quantizer,
     lists: Lists,
-    query_bits: u8,
+    rounding: Rounding,
 }
 
 impl IvfRabitq {
@@ -298,12 +149,12 @@ impl IvfRabitq {
         same_code_bytes(reader, stated, quantizer.code_bytes())?;
         let (again, _by_residual) = (reader.size()?, reader.bool()?);
         same_code_bytes(reader, again, quantizer.code_bytes())?;
-        let query_bits = query_bits(reader)?;
+        let rounding = rounding(reader)?;
         if !coarse.has_centroids(reader.file()) {
             return Err(reader.corrupt("residuals from lists that have no centroids"));
         }
         let lists = Lists::read(reader, coarse.lists, head.count, quantizer.code_bytes(), false)?;
-        Ok(IvfRabitq { coarse, quantizer, lists, query_bits })
+        Ok(IvfRabitq { coarse, quantizer, lists, rounding })
     }
 }
 
@@ -326,17 +177,22 @@ impl Node for IvfRabitq {
         for (list, _) in self.coarse.probe(context, query)? {
             let Some(entries) = self.lists.get(context.file, list) else { continue };
             self.coarse.centroid(context.file, list, &mut centroid);
-            let prepared = Prepared::new(self.quantizer, self.query_bits, query, &centroid);
-            prepared.scan(entries.codes, entries.first, context, &mut top);
+            let prepared = Prepared::new(self.quantizer, self.rounding, query, &centroid);
+            scan(&prepared, entries.codes, entries.first, context, &mut top);
         }
         Ok(top.into_sorted())
+    }
+
+    fn groups(&self, _file: &[u8]) -> Option<Groups> {
+        Some(self.lists.groups(self.coarse.lists))
     }
 
     fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {
         let (list, code) = self.lists.code(file, row);
         let mut centroid = vec![0.0; out.len()];
         self.coarse.centroid(file, list, &mut centroid);
-        decode(self.quantizer, code, &centroid, out);
+        let (signs, factors) = code.split_at(self.quantizer.sign_bytes());
+        decode(self.quantizer, signs, factors, &centroid, out);
         true
     }
 }

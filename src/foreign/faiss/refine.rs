@@ -4,6 +4,7 @@
 use super::head::Head;
 use super::node::{Context, Node, check_labels};
 use super::read;
+use crate::foreign::library::Groups;
 use crate::foreign::reader::Reader;
 use crate::words::{Error, Hit, Result, TopK};
 
@@ -45,6 +46,10 @@ impl Node for Refine {
 
     fn describe(&self) -> String {
         format!("{},Refine({})", self.base.describe(), self.exact.describe())
+    }
+
+    fn groups(&self, file: &[u8]) -> Option<Groups> {
+        self.base.groups(file)
     }
 
     fn label(&self, file: &[u8], row: u32) -> i64 {

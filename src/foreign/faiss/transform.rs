@@ -20,6 +20,7 @@ use super::kinds::unsupported;
 use super::node::{Context, Node};
 use super::read;
 use crate::distance;
+use crate::foreign::library::Groups;
 use crate::foreign::reader::{Reader, Span};
 use crate::words::random::SplitMix64;
 use crate::words::{Bitmap, Hit, Result};
@@ -280,6 +281,10 @@ impl Node for Transformed {
     fn describe(&self) -> String {
         let chain = self.chain.iter().map(|transform| transform.describe() + ",");
         chain.collect::<String>() + &self.inner.describe()
+    }
+
+    fn groups(&self, file: &[u8]) -> Option<Groups> {
+        self.inner.groups(file)
     }
 
     fn label(&self, file: &[u8], row: u32) -> i64 {

@@ -6,6 +6,7 @@
 use super::head::Head;
 use super::node::{Computer, Context, Node, check_labels};
 use super::read;
+use crate::foreign::library::Groups;
 use crate::foreign::reader::{Reader, Span, i64_at};
 use crate::index::Structure;
 use crate::words::{Hit, Result};
@@ -45,6 +46,10 @@ impl Node for IdMap {
 
     fn describe(&self) -> String {
         format!("{},{}", self.name, self.inner.describe())
+    }
+
+    fn groups(&self, file: &[u8]) -> Option<Groups> {
+        self.inner.groups(file)
     }
 
     fn label(&self, file: &[u8], row: u32) -> i64 {

@@ -2,6 +2,7 @@
 
 use super::{OBJECT, object_bytes, of_other_length};
 use crate::foreign::Measure;
+use crate::foreign::library::Groups;
 use crate::foreign::reader::i64_at;
 use crate::index::hnsw::{Goal, Layers, Links, WalkScratch, walk};
 use crate::words::bytes::cast;
@@ -49,6 +50,8 @@ pub(super) struct Plain {
     head: Head,
     /// Where each node is, in numbers of 4 bytes.
     nodes: Vec<u32>,
+    /// How many of them each level has.
+    pub(super) groups: Groups,
     /// Where the first object is, and the bytes from one to the next.
     objects: usize,
     stride: usize,
@@ -95,7 +98,9 @@ impl Plain {
         if rows != head.count as u64 || head.count.checked_mul(stride) != Some(file.len() - objects) {
             return corrupt(format!("has {rows} objects in {} bytes for {} nodes", file.len() - objects, head.count));
         }
-        let plain = Plain { head, nodes, objects, stride };
+        let top = usize::try_from(head.top).unwrap_or(0);
+        let groups = Groups::of_levels(head.count, top, levels.iter().map(|&level| level.into()));
+        let plain = Plain { head, nodes, groups, objects, stride };
         if i32::from(levels[head.entry as usize]) != head.top {
             return corrupt(format!("is entered at node {} in level {}", head.entry, head.top));
         }
