@@ -20,6 +20,8 @@ export async function runLints(site) {
     await wasmLint(site, ["--lib", "--features", "web-build"]),
     await wasmLint(site, ["--lib", "--features", "web-collection"]),
     [["doc", "--no-deps", "--all-features", "--locked"], doc],
+    // Fuzzing takes a nightly toolchain; that the targets still fit the crate shows without.
+    [["check", "--manifest-path", "fuzz/Cargo.toml", "--no-default-features", "--bins", "--target-dir", "target/fuzz"], native],
   ];
   let counts = one(locksArePlain(site));
   for (const [args, options] of commands) {
