@@ -46,9 +46,9 @@ export class Browser {
     await this.#call("useQueries", this.#address(path.join(folder, "queries.f32")), dimension, queries);
   }
 
-  /** Opens an index file under a name; tells how long that took and how much memory it has. */
-  open(name, file, thread) {
-    return this.#call("open", name, this.#address(file), thread);
+  /** Opens an index file under a name; tells how long that took and how much memory it has. `hints` is what it doesn't say of itself. */
+  open(name, file, thread, hints) {
+    return this.#call("open", name, this.#address(file), thread, hints);
   }
 
   /** Searches with the queries first..last, one by one. */

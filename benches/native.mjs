@@ -34,6 +34,11 @@ export class Native {
     return this.#ask("engines");
   }
 
+  /** The settings of one engine, whether `engines` tells of it or not. */
+  settings(engine) {
+    return this.#ask("settings", { engine });
+  }
+
   build(engine, file) {
     return this.#ask("build", { engine, file });
   }

@@ -144,6 +144,23 @@ class FaissIvfPqFastScan(FaissIvf):
         return f"IVF{self.lists(count)},PQ{parts}x4fs,RFlat"
 
 
+class FaissIvfPqFastScanAlone(Faiss):
+    """Codes alone: what is told apart by them is all that there is."""
+
+    settings = [{"nprobe": n} for n in (4, 8, 16, 32, 64, 128)]
+    floor = 0.1
+
+    def build(self, base, file):
+        parts = FaissIvfPqFastScan().describe(*base.shape).removesuffix(",RFlat")
+        index = faiss.index_factory(base.shape[1], parts)
+        index.train(base)
+        index.add(base)
+        faiss.write_index(index, file)
+
+    def make_parameters(self, nprobe):
+        return faiss.SearchParametersIVF(nprobe=nprobe)
+
+
 class FaissIvfRabitq(FaissIvf):
     settings = [{"nprobe": n, "k_factor": 20} for n in (4, 8, 16, 32, 64, 128)]
 
@@ -163,6 +180,10 @@ ENGINES = {
     "Faiss IVF-PQ FastScan": FaissIvfPqFastScan,
     "Faiss IVF-RaBitQ FastScan": FaissIvfRabitq,
 }
+
+# What is only measured where it is asked for by its name.
+OTHERS = {"Faiss IVF-PQ FastScan alone": FaissIvfPqFastScanAlone}
+ALL = ENGINES | OTHERS
 
 
 class Server:
@@ -196,12 +217,15 @@ class Server:
             found.append({"engine": name, "settings": engine.settings, "floor": engine.floor})
         return {"found": found, "missing": missing}
 
+    def settings(self, engine):
+        return ALL[engine].settings
+
     def build(self, engine, file):
-        ENGINES[engine]().build(self.base, file)
+        ALL[engine]().build(self.base, file)
 
     def load(self, engine, file):
         started = time.perf_counter()
-        self.open[engine] = ENGINES[engine]()
+        self.open[engine] = ALL[engine]()
         self.open[engine].load(self.base, file)
         return {"openMs": 1000 * (time.perf_counter() - started)}
 

@@ -13,10 +13,10 @@ globalThis.bench = {
   },
 
   /** Times are from bytes in memory, as after a download. */
-  async open(name, url, thread) {
+  async open(name, url, thread, hints = {}) {
     const bytes = await bytesOf(url);
     const began = performance.now();
-    const index = await open(bytes, { thread });
+    const index = await open(bytes, { ...hints, thread });
     const opened = performance.now();
     await index.search(queries[0]);
     const answered = performance.now();
