@@ -10,7 +10,7 @@ mod annoy;
 mod faiss;
 mod hints;
 mod hnswlib;
-mod instant_distance;
+mod instant;
 mod library;
 mod measure;
 mod nmslib;
@@ -83,7 +83,7 @@ pub fn sniff(file: &[u8]) -> Option<Format> {
         Some(Format::Usearch)
     } else if nmslib::may_be(file, Some(file.len() as u64)) {
         Some(Format::Nmslib)
-    } else if instant_distance::is_instant_distance(file) {
+    } else if instant::is_instant_distance(file) {
         Some(Format::InstantDistance)
     } else {
         None
@@ -99,7 +99,7 @@ pub fn may_be(start: &[u8], length: Option<u64>, hints: &Hints) -> bool {
         || hnswlib::may_be(start, length)
         || usearch::may_be(start, length)
         || nmslib::may_be(start, length)
-        || instant_distance::may_be(start, length))
+        || instant::may_be(start, length))
 }
 
 /// Whether a file that starts so holds a graph alone, whose vectors are in a second file, NAME.dat.
@@ -204,7 +204,7 @@ impl Foreign {
             Format::Annoy => Box::new(annoy::Annoy::open(file, hints)?),
             Format::Usearch => Box::new(usearch::Usearch::open(file, hints)?),
             Format::Nmslib => Box::new(nmslib::Nmslib::open(file, hints)?),
-            Format::InstantDistance => Box::new(instant_distance::InstantDistance::open(file, hints)?),
+            Format::InstantDistance => Box::new(instant::InstantDistance::open(file, hints)?),
         };
         hints.check_dimension(index.dimension())?;
         Ok(Foreign { format, index })
