@@ -26,9 +26,13 @@ const LAYERS: &[&[&str]] = &[
 const CONFINED: &[(&[&str], &[&str])] = &[
     (&["unsafe"], &["distance/", "words/bytes.rs"]),
     (&["wasm_bindgen", "js_sys", "web_sys", "serde_wasm_bindgen", "console_error_panic_hook"], &["web/"]),
-    (&["clap", "indicatif", "npyz", "serde_json", "sha2", "humantime"], &["cli/"]),
+    (
+        &["clap", "indicatif", "npyz", "serde_json", "sha2", "humantime", "minisign", "rpassword", "tiny_http"],
+        &["cli/"],
+    ),
     (&["instant_distance"], &["index/"]),
     (&["miniz_oxide"], &["segment/"]),
+    (&["base64"], &["release/", "cli/"]),
     (&["icu_normalizer", "unicode_segmentation"], &["text/"]),
     (
         &["fs", "net", "File", "stdin", "stdout", "stderr", "println", "eprintln", "Instant", "SystemTime"],
