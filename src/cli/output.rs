@@ -31,6 +31,11 @@ impl Output {
         if self.json { self.line(value()) } else { self.line(text().trim_end()) }
     }
 
+    /// Shows what was said so far, of a command that goes on.
+    pub fn flush(&mut self) -> Result<()> {
+        self.out.flush().map_err(failed)
+    }
+
     pub fn finish(mut self) -> Result<()> {
         self.out.flush().map_err(failed)
     }

@@ -33,6 +33,19 @@ pub fn replace(path: &Path, write: impl FnOnce(&mut Sink<'_>) -> std::io::Result
     Ok(bytes)
 }
 
+/// A new file, where there is none; `private` for its owner's eyes alone.
+pub fn replace_new(path: &Path, bytes: &[u8], private: bool) -> Result<()> {
+    let io = |e: std::io::Error| Failure::io("write", path, &e);
+    let mut options = std::fs::OpenOptions::new();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, if private { 0o600 } else { 0o666 });
+    #[cfg(not(unix))]
+    let _ = private;
+    let mut file = options.open(path).map_err(io)?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(io)
+}
+
 /// The same, of bytes that are at hand.
 pub fn replace_with(path: &Path, bytes: &[u8]) -> Result<()> {
     replace(path, |sink| sink(bytes).map(|()| bytes.len() as u64)).map(drop)

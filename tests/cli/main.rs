@@ -7,5 +7,8 @@ mod convert;
 mod experiment;
 mod gate;
 mod registry;
+mod serve;
+mod signing;
+mod sketch;
 mod vector_files;
 mod workshop;

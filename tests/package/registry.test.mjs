@@ -19,7 +19,7 @@ test("registry.json and manifests have the shapes that are published", (t) => {
   const folder = mkdtempSync(path.join(os.tmpdir(), "elanus-registry-"));
   t.after(() => rmSync(folder, { recursive: true }));
   const registry = (...args) => execFileSync(cli, ["registry", "--registry", path.join(folder, "registry"), "--json", ...args], { encoding: "utf8" });
-  const vectors = clustered({ count: 40, dimension: 8, centres: 4, spread: 0.5, seed: 1 });
+  const vectors = clustered({ count: 120, dimension: 8, centres: 4, spread: 0.5, seed: 1 });
   buildIndex(folder, vectors, { card: { name: "words", model: { name: "m", dimension: 8 } } });
   writeFileSync(path.join(folder, "model.bin"), "weights");
   registry("init");
@@ -33,6 +33,14 @@ test("registry.json and manifests have the shapes that are published", (t) => {
   assert.ok(check.registry(state), JSON.stringify(check.registry.errors));
   const whole = read(`objects/${manifest}.json`);
   assert.ok(check.manifest(whole), JSON.stringify(check.manifest.errors));
+
+  const sketch = whole.files.find((file) => file.role === "sketch");
+  const sketched = read(sketch.path);
+  check.sketch = schema("sketch");
+  assert.ok(check.sketch(sketched), JSON.stringify(check.sketch.errors));
+  assert.equal(sketched.from, "rows");
+  assert.equal(check.sketch({ ...sketched, queries: { ...sketched.queries, spreads: [0] } }), false);
+  assert.equal(check.manifest({ ...whole, files: [{ ...sketch, role: "notes" }] }), false);
 
   // The champion, and another release that was evaluated beside it.
   const queries = path.join(folder, "queries.json");

@@ -5,12 +5,15 @@ use super::digest::digest_file;
 use super::log::Action;
 use super::manifest::{DataCard, IndexCard, Manifest, Role};
 use super::self_test::SelfTest;
+use super::signature::Signer;
+use super::sketch;
 use super::state::{Release, check_name};
 use super::store::{Draft, Store, time, who};
 use crate::failure::{Failure, Result};
 use crate::load;
 use crate::output::Output;
 use crate::progress::Progress;
+use crate::queries;
 use indicatif::HumanBytes;
 use serde_json::{Value, json};
 use std::fs::File;
@@ -54,6 +57,19 @@ pub struct Args {
     #[arg(long)]
     alias: Option<String>,
 
+    /// Queries like those that visitors will ask, to watch by and for the self-test: a vector file or JSON. Without them
+    /// rows of the index stand for queries, until the release is evaluated.
+    #[arg(long)]
+    queries: Option<String>,
+
+    /// Store no sketch of queries and corpus; pages can't watch for drift then.
+    #[arg(long, conflicts_with = "queries")]
+    no_sketch: bool,
+
+    /// Sign it with this secret key.
+    #[arg(long)]
+    key: Option<PathBuf>,
+
     #[command(flatten)]
     change: Change,
 }
@@ -65,8 +81,14 @@ pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) 
     let card: Value = serde_json::from_str(sealed.card()).unwrap_or_default();
     let data = data_card(args, sealed.header().count, progress)?;
     let index = IndexCard::of(&sealed);
-    let self_test = SelfTest::of_directions(&sealed)?;
-    drop(sealed);
+    let queries = args.queries.as_ref().map(|source| queries::read_for(source, &sealed, progress)).transpose()?;
+    let self_test = match &queries {
+        Some(queries) => SelfTest::of(&sealed, queries)?,
+        None => SelfTest::of_directions(&sealed)?,
+    };
+    let sketch = if args.no_sketch { None } else { sketch::sketch(&sealed, queries.as_deref(), progress)? };
+    drop((sealed, queries));
+    let signer = args.key.as_deref().map(Signer::open).transpose()?;
 
     let mut changing = store.change()?;
     let state = &changing.now.state;
@@ -88,6 +110,9 @@ pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) 
     for path in &args.model_file {
         files.push(changing.put_file(Role::Model, path, progress)?);
     }
+    if let Some(sketch) = &sketch {
+        files.push(changing.put_bytes(Role::Sketch, sketch::NAME, sketch)?);
+    }
     let part = |name: &str| card.get(name).filter(|value| value.is_object()).cloned();
     let manifest = Manifest {
         commit: args.commit.clone().or_else(commit),
@@ -99,6 +124,9 @@ pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) 
         ..Manifest::new(args.name.clone(), time(), author, files, index)
     };
     let sha256 = changing.put_manifest(&manifest)?;
+    if let Some(signer) = &signer {
+        changing.put_signature(signer, &manifest)?;
+    }
     let before = args.alias.as_ref().and_then(|alias| changing.now.state.aliases.get(alias).cloned());
     let draft = Draft {
         alias: args.alias.clone(),

@@ -2,8 +2,10 @@
 
 use super::Change;
 use super::log::Action;
-use super::manifest::Manifest;
+use super::manifest::{Manifest, Role};
 use super::self_test::SelfTest;
+use super::signature::Signer;
+use super::sketch;
 use super::state::{CHAMPION, Release, State, damaged};
 use super::store::{Draft, Store};
 use crate::evaluate::{Evaluation, Found, Options, Place, evaluate, text, write_html};
@@ -30,12 +32,17 @@ pub struct Args {
     #[arg(long)]
     html: Option<PathBuf>,
 
+    /// Sign the manifest with this secret key: what is found changes it, so a signature it had doesn't hold any more.
+    #[arg(long)]
+    key: Option<PathBuf>,
+
     #[command(flatten)]
     change: Change,
 }
 
 pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) -> Result<()> {
     // Measuring takes long and reads files that never change: others may go on meanwhile.
+    let signer = args.key.as_deref().map(Signer::open).transpose()?;
     let state = store.read()?.state;
     let release = state.resolve(&args.release)?.clone();
     let other = beside(args, &state, &release)?;
@@ -56,8 +63,13 @@ pub fn run(args: &Args, store: &Store, progress: Progress, output: &mut Output) 
         write_html(path, &release.name, &evaluation, &answers, other.as_ref(), None)?;
     }
     if !args.change.dry_run {
-        let test = SelfTest::of(&sealed, &queries)?;
-        keep(args, store, &release, &evaluation, test)?;
+        let found = Described {
+            evaluation: &evaluation,
+            self_test: SelfTest::of(&sealed, &queries)?,
+            sketch: sketch::sketch(&sealed, Some(&queries), progress)?,
+            signer,
+        };
+        keep(args, store, &release, found)?;
     }
     output.either(
         || args.change.tense(&text(&release.name, &evaluation)),
@@ -77,21 +89,39 @@ fn beside<'a>(args: &Args, state: &'a State, release: &Release) -> Result<Option
     }
 }
 
+/// What a manifest says more of a release that was evaluated.
+struct Described<'a> {
+    evaluation: &'a Evaluation,
+    /// Real queries say more than random directions.
+    self_test: Option<SelfTest>,
+    /// And more than rows of the index; of few queries there is none.
+    sketch: Option<Vec<u8>>,
+    signer: Option<Signer>,
+}
+
 /// Puts an evaluation into the manifest, in the place of one of the same name.
-fn keep(args: &Args, store: &Store, release: &Release, evaluation: &Evaluation, test: Option<SelfTest>) -> Result<()> {
+fn keep(args: &Args, store: &Store, release: &Release, found: Described<'_>) -> Result<()> {
+    let Described { evaluation, self_test, sketch, signer } = found;
     let mut changing = store.change()?;
     let Some(now) = changing.now.state.find(&release.name).cloned() else {
         return Err(Failure::input(format!("{} was removed while it was evaluated", release.name)));
     };
     let (before, mut manifest) = (store.manifest(release)?, store.manifest(&now)?);
-    if before.files != manifest.files {
+    if before.index_file() != manifest.index_file() {
         return Err(damaged(format!("{} has other files than when its evaluation began", release.name)));
     }
     manifest.evaluations.retain(|other| other.name != evaluation.name);
     manifest.evaluations.push(evaluation.clone());
-    // Real queries say more than random directions.
-    manifest.self_test = test;
+    manifest.self_test = self_test;
+    if let Some(sketch) = &sketch
+        && manifest.sketch().is_some()
+    {
+        manifest.set_sketch(changing.put_bytes(Role::Sketch, sketch::NAME, sketch)?);
+    }
     let sha256 = changing.put_manifest(&manifest)?;
+    if let Some(signer) = &signer {
+        changing.put_signature(signer, &manifest)?;
+    }
     let draft = Draft {
         release: Some(release.name.clone()),
         manifest: Some(sha256.clone()),

@@ -3,6 +3,9 @@
 use super::digest::digest_file;
 use super::log::{Action, history};
 use super::manifest::{IndexCard, object_path};
+use super::signature::{Verifier, signature_path, signed_by, unsigned};
+use super::sketch;
+use super::state::DAMAGED;
 use super::store::{Draft, Snapshot, Store};
 use crate::failure::{Failure, Result};
 use crate::load;
@@ -31,6 +34,7 @@ pub fn gc(args: &GcArgs, store: &Store, output: &mut Output) -> Result<()> {
     let mut named = BTreeSet::new();
     for release in &stays {
         named.insert(object_path(&release.manifest, "manifest.json"));
+        named.insert(signature_path(&release.manifest));
         named.extend(store.manifest(release)?.files.into_iter().map(|file| file.path));
     }
     if !args.change.dry_run {
@@ -81,28 +85,61 @@ fn past(now: &Snapshot, keep: usize) -> BTreeSet<String> {
 pub struct VerifyArgs {
     /// Only these releases; without any, all. By name or alias.
     releases: Vec<String>,
+
+    /// Also check that each is signed by one of these keys: the key itself, or a .pub file.
+    #[arg(long, value_name = "KEY")]
+    public_key: Vec<String>,
 }
 
 pub fn verify(args: &VerifyArgs, store: &Store, progress: Progress, output: &mut Output) -> Result<()> {
+    let keys = args.public_key.iter().map(|key| Verifier::read(key)).collect::<Result<Vec<_>>>()?;
     let state = store.read()?.state;
     let wanted = match args.releases.is_empty() {
         true => state.releases.iter().collect(),
         false => args.releases.iter().map(|name| state.resolve(name)).collect::<Result<Vec<_>>>()?,
     };
-    let (mut wrong, mut bytes) = (Vec::new(), 0);
+    let (mut wrong, mut bytes): (Vec<Failure>, u64) = (Vec::new(), 0);
     for release in &wanted {
-        match check(release, store, progress) {
+        let signed = || if keys.is_empty() { Ok(()) } else { check_signature(release, &keys, store) };
+        match signed().and_then(|()| check(release, store, progress)) {
             Ok(checked) => bytes += checked,
-            Err(failure) => wrong.push(failure.at(&release.name).message),
+            Err(failure) => wrong.push(failure.at(&release.name)),
         }
     }
-    if !wrong.is_empty() {
-        return Err(Failure::check("CORRUPT_REGISTRY", wrong.join("\n")));
+    if let Some(first) = wrong.first() {
+        // Of one kind, or damage and more.
+        let code = if wrong.iter().all(|failure| failure.code == first.code) { first.code } else { DAMAGED };
+        let all: Vec<&str> = wrong.iter().map(|failure| failure.message.as_str()).collect();
+        return Err(Failure::check(code, all.join("\n")));
     }
+    let signed = if keys.is_empty() { "" } else { ", all signed" };
     output.either(
-        || format!("whole: {} releases, {}, {} changes in the log", wanted.len(), HumanBytes(bytes), state.generation),
-        || json!({ "ok": true, "releases": wanted.len(), "bytes": bytes, "generation": state.generation }),
+        || {
+            format!(
+                "whole: {} releases, {}, {} changes in the log{signed}",
+                wanted.len(),
+                HumanBytes(bytes),
+                state.generation
+            )
+        },
+        || {
+            json!({ "ok": true, "releases": wanted.len(), "bytes": bytes, "generation": state.generation,
+                "signed": !keys.is_empty() })
+        },
     )
+}
+
+fn check_signature(release: &super::state::Release, keys: &[Verifier], store: &Store) -> Result<()> {
+    let read = |inside: String| {
+        let path = store.path(&inside);
+        std::fs::read(&path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => unsigned(),
+            _ => Failure::io("read", &path, &e),
+        })
+    };
+    let signature = read(signature_path(&release.manifest))?;
+    let manifest = read(object_path(&release.manifest, "manifest.json"))?;
+    signed_by(keys, &signature, &manifest).map(drop)
 }
 
 fn check(release: &super::state::Release, store: &Store, progress: Progress) -> Result<u64> {
@@ -120,7 +157,7 @@ fn check(release: &super::state::Release, store: &Store, progress: Progress) -> 
         bar.finish_and_clear();
         if (&sha256, bytes) != (&entry.sha256, entry.bytes) {
             return Err(Failure::check(
-                "CORRUPT_REGISTRY",
+                DAMAGED,
                 format!(
                     "{} ({}) has {bytes} bytes and the hash {sha256}; {} bytes of another hash were added: \
                      copy it again from where the registry was made",
@@ -132,7 +169,14 @@ fn check(release: &super::state::Release, store: &Store, progress: Progress) -> 
     let sealed = load::open(&store.path(&manifest.index_file().path), progress)?;
     let index = IndexCard::of(&sealed);
     if index != manifest.index {
-        return Err(Failure::check("CORRUPT_REGISTRY", "the index isn't the one that its manifest describes"));
+        return Err(Failure::check(DAMAGED, "the index isn't the one that its manifest describes"));
+    }
+    if let Some(entry) = manifest.sketch() {
+        let path = store.path(&entry.path);
+        let sketch = sketch::read(&std::fs::read(&path).map_err(|e| Failure::io("read", &path, &e))?)?;
+        if (sketch.dimension, sketch.metric.as_str()) != (index.dimension as usize, index.metric.as_str()) {
+            return Err(Failure::check(DAMAGED, "the sketch is that of another index"));
+        }
     }
     manifest.self_test.as_ref().map_or(Ok(()), |test| test.check(&sealed))?;
     Ok(manifest.bytes())

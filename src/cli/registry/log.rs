@@ -15,6 +15,8 @@ pub enum Action {
     /// A manifest was replaced by one that says more of the same files.
     Describe,
     Remove,
+    /// A manifest was signed.
+    Sign,
     /// An alias was set by hand.
     Alias,
     Unalias,
@@ -29,6 +31,7 @@ impl Action {
             Action::Add => "add",
             Action::Describe => "describe",
             Action::Remove => "remove",
+            Action::Sign => "sign",
             Action::Alias => "alias",
             Action::Unalias => "unalias",
             Action::Promote => "promote",

@@ -46,6 +46,8 @@ pub struct Manifest {
 pub enum Role {
     Index,
     Model,
+    /// Of the reference queries and the corpus: `docs/schema/sketch-1.json`.
+    Sketch,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,7 +109,9 @@ impl Manifest {
         check_version(text, &what)?;
         let manifest: Manifest = serde_json::from_str(text).map_err(|e| damaged(format!("{what}: {e}")))?;
         let places = manifest.files.iter().all(|f| is_digest(&f.sha256) && f.path == object_path(&f.sha256, &f.path));
-        if !places || manifest.files.first().is_none_or(|file| file.role != Role::Index) {
+        let count = |role| manifest.files.iter().filter(|file| file.role == role).count();
+        let roles = count(Role::Index) == 1 && count(Role::Sketch) <= 1;
+        if !places || !roles || manifest.files[0].role != Role::Index {
             return Err(damaged(format!("{what} doesn't name its files as a registry does")));
         }
         Ok(manifest)
@@ -123,6 +127,17 @@ impl Manifest {
     /// The index file. `parse` has seen that there is one.
     pub fn index_file(&self) -> &FileEntry {
         &self.files[0]
+    }
+
+    /// What its reference queries and its corpus were like, if that was stored.
+    pub fn sketch(&self) -> Option<&FileEntry> {
+        self.files.iter().find(|file| file.role == Role::Sketch)
+    }
+
+    /// Puts a sketch in the place of the one that was there.
+    pub fn set_sketch(&mut self, entry: FileEntry) {
+        self.files.retain(|file| file.role != Role::Sketch);
+        self.files.push(entry);
     }
 
     pub fn bytes(&self) -> u64 {

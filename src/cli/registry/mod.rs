@@ -8,8 +8,13 @@ mod keep;
 mod log;
 mod manifest;
 mod promote;
+mod range;
 mod self_test;
+mod serve;
 mod show;
+mod sign;
+mod signature;
+mod sketch;
 mod state;
 mod store;
 
@@ -32,6 +37,10 @@ Examples:
   elanus registry evaluate 2026-11 queries.npy --vectors vectors.npy
   elanus registry promote 2026-11 --reason 'first release'
   elanus registry rollback --reason 'empty results for names'
+  elanus registry keygen
+  elanus registry sign 2026-11 --key elanus.key
+  elanus registry verify --public-key elanus.pub
+  elanus registry serve
 
 A registry is a folder: registry.json says which releases there are and what the aliases name, log.jsonl
 who changed that and why, and objects/ has the files, each named by its SHA-256. Copy it to a static host as
@@ -51,8 +60,7 @@ pub struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make an empty registry.
-    Init,
+    Init(InitArgs),
     Add(add::Args),
     Remove(add::RemoveArgs),
     /// List the releases and the aliases.
@@ -66,6 +74,17 @@ enum Command {
     Log(show::LogArgs),
     Gc(keep::GcArgs),
     Verify(keep::VerifyArgs),
+    Keygen(sign::KeygenArgs),
+    Sign(sign::SignArgs),
+    Serve(serve::Args),
+}
+
+/// Make an empty registry.
+#[derive(Debug, clap::Args)]
+struct InitArgs {
+    /// Check whether it can be made, and make nothing.
+    #[arg(long)]
+    dry_run: bool,
 }
 
 /// What every change takes.
@@ -89,16 +108,24 @@ impl Change {
 
 pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let root = args.registry.as_path();
-    if matches!(args.command, Command::Init) {
-        Store::init(root)?;
-        return output.either(
-            || format!("{}: an empty registry", root.display()),
-            || json!({ "registry": root, "generation": 1 }),
-        );
+    match &args.command {
+        Command::Init(InitArgs { dry_run }) => {
+            match dry_run {
+                true => Store::can_init(root)?,
+                false => drop(Store::init(root)?),
+            }
+            let would = if *dry_run { "would be " } else { "" };
+            return output.either(
+                || format!("{}: {would}an empty registry", root.display()),
+                || json!({ "dry_run": dry_run, "registry": root, "generation": 1 }),
+            );
+        }
+        Command::Keygen(args) => return sign::keygen(args, output),
+        _ => {}
     }
     let store = Store::open(root)?;
     match &args.command {
-        Command::Init => Ok(()),
+        Command::Init(_) | Command::Keygen(_) => Ok(()),
         Command::Add(args) => add::run(args, &store, progress, output),
         Command::Remove(args) => add::remove(args, &store, output),
         Command::List => show::list(&store, output),
@@ -111,5 +138,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         Command::Log(args) => show::log(args, &store, output),
         Command::Gc(args) => keep::gc(args, &store, output),
         Command::Verify(args) => keep::verify(args, &store, progress, output),
+        Command::Serve(args) => serve::run(args, &store, output),
+        Command::Sign(args) => sign::sign(args, &store, output),
     }
 }

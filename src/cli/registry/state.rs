@@ -9,6 +9,9 @@ use std::collections::BTreeMap;
 /// What this program writes, and the newest that it reads.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// The code of what was damaged, cut, swapped or forged.
+pub const DAMAGED: &str = "CORRUPT_REGISTRY";
+
 /// The alias that `promote` moves unless told otherwise.
 pub const CHAMPION: &str = "champion";
 
@@ -133,7 +136,7 @@ pub fn check_name(name: &str) -> Result<()> {
 }
 
 pub fn damaged(message: impl Into<String>) -> Failure {
-    Failure::check("CORRUPT_REGISTRY", message)
+    Failure::check(DAMAGED, message)
 }
 
 #[cfg(test)]

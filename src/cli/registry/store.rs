@@ -7,6 +7,7 @@
 use super::digest::{digest, digest_file};
 use super::log::{self, Action, Entry};
 use super::manifest::{FileEntry, Manifest, Role, object_path};
+use super::signature::{Signer, signature_path};
 use super::state::{Release, State, damaged};
 use crate::failure::{Exit, Failure, Result};
 use crate::progress::Progress;
@@ -53,15 +54,22 @@ pub struct Changing<'a> {
 }
 
 impl Store {
+    /// Whether an empty registry can be made here.
+    pub fn can_init(root: &Path) -> Result<()> {
+        match root.join(STATE).exists() {
+            true => Err(Failure::usage(format!("{} is a registry already", root.display()))),
+            false if root.exists() && !root.is_dir() => Err(Failure::usage(format!("{} is no folder", root.display()))),
+            false => Ok(()),
+        }
+    }
+
     /// Makes an empty registry. One that is there already stays as it is, and is refused.
     pub fn init(root: &Path) -> Result<Store> {
         let io = |e: std::io::Error| Failure::io("make", root, &e);
         fs::create_dir_all(root.join(OBJECTS)).map_err(io)?;
         let store = Store { root: root.to_owned() };
         let lock = store.lock()?;
-        if store.path(STATE).exists() {
-            return Err(Failure::usage(format!("{} is a registry already", root.display())));
-        }
+        Store::can_init(root)?;
         let now = Snapshot { state: State::new(), entries: Vec::new() };
         let mut changing = Changing { store: &store, now, _lock: lock };
         changing.commit(Action::Init, Draft::default(), |_| {})?;
@@ -197,6 +205,21 @@ impl Changing<'_> {
         Ok(FileEntry { role, name, path, sha256, bytes })
     }
 
+    /// Puts bytes that are at hand into the registry.
+    pub fn put_bytes(&self, role: Role, name: &str, bytes: &[u8]) -> Result<FileEntry> {
+        let sha256 = digest(bytes);
+        let path = object_path(&sha256, name);
+        replace_with(&self.store.path(&path), bytes)?;
+        Ok(FileEntry { role, name: name.into(), path, sha256, bytes: bytes.len() as u64 })
+    }
+
+    /// Signs a manifest, and puts the signature beside it.
+    pub fn put_signature(&self, signer: &Signer, manifest: &Manifest) -> Result<()> {
+        let bytes = manifest.to_bytes();
+        let text = signer.sign(&bytes, &manifest.release, seconds())?;
+        replace_with(&self.store.path(&signature_path(&digest(&bytes))), text.as_bytes())
+    }
+
     /// Puts a manifest into the registry; returns its hash.
     pub fn put_manifest(&self, manifest: &Manifest) -> Result<String> {
         let bytes = manifest.to_bytes();
@@ -250,9 +273,13 @@ impl Changing<'_> {
 
 /// Now, or what SOURCE_DATE_EPOCH says, so that a release can be made again bit for bit.
 pub fn time() -> String {
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(seconds())).to_string()
+}
+
+/// The same in seconds since 1970.
+fn seconds() -> u64 {
     let given = std::env::var("SOURCE_DATE_EPOCH").ok().and_then(|seconds| seconds.parse().ok());
-    let now = given.map_or_else(SystemTime::now, |seconds| UNIX_EPOCH + Duration::from_secs(seconds));
-    humantime::format_rfc3339_seconds(now).to_string()
+    given.unwrap_or_else(|| SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs()))
 }
 
 /// Who is at work, as far as the machine knows.
