@@ -34,6 +34,8 @@ export type ErrorCode =
   | 'IN_USE'
   /** A file of a registry isn't the one that its registry or manifest names: damaged, swapped or forged. It was not searched. */
   | 'CORRUPT_REGISTRY'
+  /** A release isn't signed with a key that the page trusts, or its signature isn't that of its bytes. It was not searched. */
+  | 'BAD_SIGNATURE'
   /** A release doesn't answer its stored queries as it should. */
   | 'SELF_TEST_FAILED'
   /** The registry's alias names nothing, or there is no release to go back to. */

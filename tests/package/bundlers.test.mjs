@@ -87,7 +87,7 @@ test("webpack, production", async (t) => {
   assert.deepEqual([errors, warnings].flat(), []);
   writeFileSync(path.join(out, "index.html"), html("main.js"));
   const files = sizes(t, out);
-  assert.equal(files.filter((name) => name.endsWith(".wasm")).length, 5);
+  assert.equal(files.filter((name) => name.endsWith(".wasm")).length, 4);
   const { origin } = await serve(t, { "/app/": out, "/app/index.elanus": path.join(folder, "public", "index.elanus") }, {
     headers: { "content-security-policy": `${CSP["content-security-policy"]}; img-src data:` },
   });

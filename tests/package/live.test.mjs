@@ -1,14 +1,13 @@
 /** `openRegistry` in Chromium, from the packed package, on a registry that the command makes and changes. */
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { cpSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
-import { launch, newPage } from "./support/browser.mjs";
-import { buildIndex, cli, searchNatively } from "./support/cli.mjs";
+import { launch } from "./support/browser.mjs";
+import { buildIndex, searchNatively } from "./support/cli.mjs";
 import { clustered } from "./support/data.mjs";
+import { ask, attempt, files, openLive, registry, sha256, told, visit } from "./support/registry.mjs";
 import { serve } from "./support/server.mjs";
 import { projectWithPage } from "./support/tarball.mjs";
 
@@ -21,9 +20,6 @@ let installed;
 let browser;
 /** The rows that each release finds for the query. */
 const answers = {};
-
-const registry = (at, ...args) => execFileSync(cli, ["registry", "--registry", at, "--json", ...args], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
 before(async (t) => {
   ({ folder, installed } = projectWithPage(t, "live"));
@@ -39,47 +35,8 @@ before(async (t) => {
   browser = await launch(t);
 });
 
-/** A registry of its own on a server of its own, and a page that has the package. */
-async function visit(t) {
-  const own = path.join(folder, `registry-${t.name.replace(/\W+/g, "-").slice(0, 40)}`);
-  cpSync(path.join(folder, "registry"), own, { recursive: true });
-  const fault = { down: false };
-  const handle = (request, response) => {
-    if (!fault.down || !request.url.startsWith("/registry/")) return false;
-    response.writeHead(503).end();
-    return true;
-  };
-  const { origin, requests } = await serve(t, { "/": folder, "/elanus/": installed, "/registry/": own }, { handle });
-  const { page, complaints } = await newPage(browser, `${origin}/`);
-  t.after(() => page.context().close());
-  await page.waitForFunction(() => globalThis.elanus);
-  return { page, own, fault, requests, origin, complaints };
-}
-
-/** In the page: opens the registry as `live`, and keeps its events. */
-async function openLive(options) {
-  globalThis.events = [];
-  const onEvent = ({ type, release, error, from }) => events.push([type, release ?? from, error?.code].filter(Boolean).join(" "));
-  try {
-    globalThis.live = await elanus.openRegistry("/registry", { checkEvery: 0, onEvent, ...options });
-    return live.release;
-  } catch (error) {
-    return error.code ?? String(error);
-  }
-}
-
-const ask = async (query) => (await live.search(query)).map(({ row }) => row);
-const told = (page) => page.evaluate(() => events.splice(0));
-const attempt = (page, call) => page.evaluate((name) => live[name]().catch(({ code }) => code), call);
-
-/** The paths of a release's files. */
-function files(own, name) {
-  const shown = JSON.parse(registry(own, "show", name));
-  return { manifest: path.join(own, "objects", `${shown.manifest}.json`), index: path.join(own, shown.files[0].path), digest: shown.manifest };
-}
-
 test("a page goes over to a new release between two searches, and back without a network", async (t) => {
-  const { page, own, fault, complaints } = await visit(t);
+  const { page, own, fault, complaints } = await visit(t, browser, { folder, installed });
   assert.equal(await page.evaluate(openLive), "r1");
   assert.deepEqual(await page.evaluate(ask, plainQuery), answers.r1);
   // Searches all the while, several at once.
@@ -130,7 +87,7 @@ test("a page goes over to a new release between two searches, and back without a
 });
 
 test("the alias is followed in the background, and an evaluation changes no index", async (t) => {
-  const { page, own, requests } = await visit(t);
+  const { page, own, requests } = await visit(t, browser, { folder, installed });
   assert.equal(await page.evaluate(openLive, { checkEvery: 1 }), "r1");
   writeFileSync(path.join(folder, "queries.json"), JSON.stringify([plainQuery]));
   registry(own, "evaluate", "r1", path.join(folder, "queries.json"), "--exact");
@@ -174,7 +131,7 @@ const ATTACKS = {
 
 for (const [what, [code, attack]] of Object.entries(ATTACKS)) {
   test(`${what} is never searched`, async (t) => {
-    const { page, own } = await visit(t);
+    const { page, own } = await visit(t, browser, { folder, installed });
     assert.equal(await page.evaluate(openLive), "r1");
     const bad = files(own, "r3");
     // Writes a manifest with the right hash, as somebody could who may write the registry but isn't its owner.
@@ -207,7 +164,7 @@ for (const [what, [code, attack]] of Object.entries(ATTACKS)) {
 }
 
 test("what is kept is checked as well", async (t) => {
-  const { page, fault } = await visit(t);
+  const { page, fault } = await visit(t, browser, { folder, installed });
   assert.equal(await page.evaluate(openLive), "r1");
   await page.evaluate(async () => {
     await live.close();
@@ -230,7 +187,7 @@ test("what is kept is checked as well", async (t) => {
 });
 
 test("a query of another model is refused, and so is a release", async (t) => {
-  const { page, own } = await visit(t);
+  const { page, own } = await visit(t, browser, { folder, installed });
   assert.equal(await page.evaluate(openLive, { model: { ...model, fingerprint: "sha256:22" } }), "MODEL_MISMATCH");
   assert.equal(await page.evaluate(openLive, { model }), "r1");
   const other = { ...model, fingerprint: "sha256:22" };
@@ -244,9 +201,9 @@ test("a query of another model is refused, and so is a release", async (t) => {
 });
 
 test("what can't be opened is refused with its reason", async (t) => {
-  const { page } = await visit(t);
+  const { page } = await visit(t, browser, { folder, installed });
   assert.equal(await page.evaluate(openLive, { alias: "nobody" }), "NO_RELEASE");
-  for (const options of [{ alias: "../x" }, { alias: 3 }, { checkEvery: -1 }, { checkEvery: "1" }, { onEvent: 1 }, { challenger: "x" }]) {
+  for (const options of [{ alias: "../x" }, { alias: 3 }, { checkEvery: -1 }, { checkEvery: "1" }, { onEvent: 1 }, { challenger: "x" }, { publicKey: "x" }, { publicKey: [] }, { embedders: [1] }]) {
     assert.equal(await page.evaluate(openLive, options), "INVALID_ARGUMENT", JSON.stringify(options));
   }
   const elsewhere = () => elanus.openRegistry("/elsewhere").catch(({ code }) => code);

@@ -8,7 +8,7 @@ import { gzipSync } from "node:zlib";
 import { project, root, tarball } from "./support/tarball.mjs";
 
 /** Kilobytes (1000 bytes), compressed. The ceiling for everything is 250; these hold what was reached. */
-const BUDGET = { wasm: 241, relaxed: 242, lazy: 152, build: 233, foreign: 141, collection: 420, index: 48, worker: 39, tarball: 1650 };
+const BUDGET = { wasm: 241, relaxed: 242, lazy: 152, build: 233, foreign: 141, collection: 420, index: 48, worker: 39, tarball: 1690 };
 
 let folder;
 let installed;
@@ -84,7 +84,7 @@ test("importing it touches nothing in Node either", () => {
   const answer = JSON.parse(execFileSync(process.execPath, ["--input-type=module", "-e", script], { cwd: folder, encoding: "utf8" }));
   assert.deepEqual(answer, {
     own: [],
-    main: ["ElanusError", "build", "connect", "init", "open", "openRegistry", "storage"],
+    main: ["ElanusError", "build", "connect", "init", "open", "openRegistry", "preference", "storage"],
     embed: ["ElanusError", "fromFunction", "loadStaticModel"],
   });
 });

@@ -37,6 +37,27 @@ export async function sample(signal: AbortSignal, source: File | URL | ArrayBuff
 }
 `;
 
+const LIVE = `import { openRegistry, preference } from "elanus";
+import type { LiveHit, LiveIndex, Outcome, Preference, RegistryEvent } from "elanus";
+import type { Embedder } from "elanus/embed";
+
+export async function sample(embedder: Embedder, post: (outcome: Outcome) => void): Promise<Preference> {
+  const outcomes: Outcome[] = [];
+  const onEvent = (event: RegistryEvent): void => {
+    if (event.type === "outcome") outcomes.push(event.outcome), post(event.outcome);
+    else if (event.type === "shadow") console.log(event.overlap, event.shift?.toFixed(3));
+    else if (event.type === "swapped") console.log(event.alias, event.from, event.release);
+  };
+  const live: LiveIndex = await openRegistry("/registry/", {
+    embedders: [embedder], publicKey: ["RW"], onEvent, experiment: { mode: "interleave", salt: "s", visitor: "v" },
+  });
+  const hits: LiveHit[] = await live.ask("a bird", { limit: 5 });
+  if (hits[0]) live.feedback(hits[0]);
+  live.settle();
+  return preference(outcomes, { alpha: live.experiment?.interleaved?.p ?? 0.05 });
+}
+`;
+
 /** Each line must be refused, or the types say less than they seem to. */
 const BAD = [
   'await index.search([1], { topK: 5 });',
@@ -71,8 +92,10 @@ function compile(name, options, source) {
 
 for (const [name, options] of Object.entries(RESOLUTIONS)) {
   test(`a consumer compiles with moduleResolution ${name}`, () => {
-    const { status, stdout } = compile(name, options, GOOD);
-    assert.equal(status, 0, stdout);
+    for (const [sample, source] of Object.entries({ index: GOOD, live: LIVE })) {
+      const { status, stdout } = compile(`${name}-${sample}`, options, source);
+      assert.equal(status, 0, stdout);
+    }
   });
 }
 

@@ -1,9 +1,9 @@
-import { checkIndex, digest, readRelease, type Release } from './release.js';
+import { checkIndex, digest, readSigned, type Release, type Trust } from './release.js';
 
 /** What is remembered of a registry between visits. */
 interface Kept {
   /** Releases that were found good, the present one first. */
-  good: { name: string; manifest: string; text: string }[];
+  good: { name: string; manifest: string; text: string; signature?: string | undefined }[];
   /** SHA-256 of the index file of a release that `rollback()` has left. */
   left: string | undefined;
 }
@@ -15,16 +15,18 @@ interface Kept {
 export class Keep {
   readonly #folder: FileSystemDirectoryHandle | undefined;
   readonly #lock: string;
+  readonly #trust: Trust | undefined;
   readonly #memory = new Map<string, Uint8Array<ArrayBuffer>>();
   #kept: Kept = { good: [], left: undefined };
 
-  private constructor(folder: FileSystemDirectoryHandle | undefined, lock: string) {
+  private constructor(folder: FileSystemDirectoryHandle | undefined, lock: string, trust: Trust | undefined) {
     this.#folder = folder;
     this.#lock = lock;
+    this.#trust = trust;
   }
 
   /** Opens what is kept of this registry and alias. */
-  static async open(base: URL, alias: string, onTrouble: (error: unknown) => void): Promise<Keep> {
+  static async open(base: URL, alias: string, trust: Trust | undefined, onTrouble: (error: unknown) => void): Promise<Keep> {
     const name = await digest(new TextEncoder().encode(`${base.href} ${alias}`));
     const storage = (globalThis as { navigator?: Navigator }).navigator?.storage;
     let folder: FileSystemDirectoryHandle | undefined;
@@ -36,7 +38,7 @@ export class Keep {
         onTrouble(error);
       }
     }
-    const keep = new Keep(folder, `elanus-releases ${name}`);
+    const keep = new Keep(folder, `elanus-releases ${name}`, trust);
     await keep.#read();
     return keep;
   }
@@ -66,7 +68,7 @@ export class Keep {
     const kept = this.#kept.good.find((entry) => entry.manifest === manifest);
     if (!kept) return undefined;
     try {
-      const release = await readRelease(new TextEncoder().encode(kept.text), kept.name, kept.manifest);
+      const release = await readSigned(new TextEncoder().encode(kept.text), kept.signature, kept, this.#trust);
       const bytes = await this.#bytes(release.file.sha256);
       await checkIndex(release, bytes);
       return { release, bytes };
@@ -77,7 +79,7 @@ export class Keep {
 
   /** Puts a release first. `bytes` may be left out if it is kept already. */
   async put(release: Release, bytes: Uint8Array<ArrayBuffer> | undefined, left: string | undefined): Promise<void> {
-    const own = { name: release.name, manifest: release.manifest, text: release.text };
+    const own = { name: release.name, manifest: release.manifest, text: release.text, signature: release.signature };
     const rest = this.#kept.good.filter(({ text }) => ![release.file.sha256, left].includes(fileOf(text)));
     const good = [own, ...rest].slice(0, 2);
     this.#kept = { good, left };
@@ -98,7 +100,7 @@ export class Keep {
     try {
       const file = await (await this.#folder.getFileHandle('state.json')).getFile();
       const { good, left } = JSON.parse(await file.text()) as Kept;
-      const fine = good.every(({ name, manifest, text }) => [name, manifest, text].every((part) => typeof part === 'string'));
+      const fine = good.every(({ name, manifest, text, signature = '' }) => [name, manifest, text, signature].every((part) => typeof part === 'string'));
       if (fine) this.#kept = { good, left: typeof left === 'string' ? left : undefined };
     } catch {
       // Nothing was kept yet, or nothing that could be used: both begin anew.

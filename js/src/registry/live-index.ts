@@ -1,68 +1,24 @@
 /// <reference lib="esnext.disposable" preserve="true" />
-import type { Query } from '../asked.js';
+import { areMany, type Query } from '../asked.js';
 import type { Card } from '../card.js';
+import type { Embedder } from '../embed/embedder.js';
 import type { Entity, Hit, IteratorOptions, Key, SearchOptions, Vectors } from '../engine.js';
-import { ElanusError } from '../errors.js';
+import { invalid } from '../errors.js';
 import type { HybridOptions, HybridSearch } from '../hybrid.js';
-import type { Index } from '../search-index.js';
-import type { Keep } from './keep.js';
-import { corrupt, fetchIndex, fetchRelease, resolve, type Release } from './release.js';
-
-/** What happens to a {@link LiveIndex}. */
-export type RegistryEvent =
-  /** The first release can be searched; `from` the network, or kept from an earlier visit. */
-  | { readonly type: 'ready'; readonly release: string; readonly from: 'network' | 'kept' }
-  /** A release is being loaded beside the present one. */
-  | { readonly type: 'loading'; readonly release: string }
-  /** Searches that begin from now on are answered by another release. */
-  | { readonly type: 'swapped'; readonly from: string; readonly release: string }
-  /** A release wasn't taken: it is damaged or forged, of another model, or doesn't answer as it should. */
-  | { readonly type: 'refused'; readonly release: string | undefined; readonly error: unknown }
-  /** The registry couldn't be reached; what is there goes on. */
-  | { readonly type: 'unreachable'; readonly error: unknown }
-  /** A release couldn't be kept for the next visit; this one is not affected. */
-  | { readonly type: 'unkept'; readonly error: unknown };
+import { describe, extentOf } from '../options.js';
+import { answer, asked, given, type Question } from './answer.js';
+import type { LiveHit } from './clicks.js';
+import type { ExperimentState, Trial } from './experiment.js';
+import type { Follower, Held } from './follow.js';
 
 /** What a live index is made of. */
 export interface Parts {
-  readonly base: URL;
-  readonly alias: string;
-  readonly keep: Keep;
-  /** Opens an index file's bytes. */
-  readonly open: (bytes: Uint8Array<ArrayBuffer>) => Promise<Index>;
-  readonly onEvent: ((event: RegistryEvent) => void) | undefined;
+  readonly champion: Follower;
+  /** What is tried beside it. */
+  readonly tried: { readonly challenger: Follower; readonly trial: Trial } | undefined;
+  readonly embedders: readonly Embedder[];
   /** Milliseconds between looks at the registry; 0: only when asked. */
   readonly checkEvery: number;
-}
-
-/** An open index with the searches that it still answers. */
-class Held {
-  #searches = 0;
-  #retired = false;
-
-  constructor(
-    public release: Release,
-    readonly index: Index,
-  ) {}
-
-  begin(): void {
-    this.#searches++;
-  }
-
-  end(): void {
-    this.#searches--;
-    this.#closeIfDone();
-  }
-
-  /** Closes the index when its last search is answered. */
-  retire(): void {
-    this.#retired = true;
-    this.#closeIfDone();
-  }
-
-  #closeIfDone(): void {
-    if (this.#retired && this.#searches === 0) void this.index.close();
-  }
 }
 
 /**
@@ -71,12 +27,7 @@ class Held {
  */
 export class LiveIndex {
   readonly #parts: Parts;
-  readonly #ended = new AbortController();
-  #held: Held | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #changing: Promise<unknown> = Promise.resolve();
-  /** The manifest that was refused last: it isn't loaded again until the alias moves. */
-  #refused: string | undefined;
 
   /** @internal */
   constructor(parts: Parts) {
@@ -85,55 +36,82 @@ export class LiveIndex {
 
   /** @internal The first release: the alias's, else the one that was good last. */
   async start(signal: AbortSignal | undefined): Promise<this> {
-    const abort = (): void => this.#ended.abort(signal!.reason);
-    signal?.addEventListener('abort', abort, { once: true });
     try {
-      await this.#first();
+      await this.#parts.champion.start(signal);
     } catch (error) {
       void this.close();
       throw error;
-    } finally {
-      signal?.removeEventListener('abort', abort);
     }
-    this.#later();
+    // The champion is not kept waiting for it.
+    void this.#lookAtChallenger().finally(() => this.#later());
     return this;
   }
 
   /** The name of the release that answers. */
   get release(): string {
-    return this.#present().release.name;
+    return this.#champion().release.name;
+  }
+
+  /** The name of the release that is tried beside it, if there is one. */
+  get challenger(): string | undefined {
+    return this.#challenger(this.#champion())?.release.name;
   }
 
   /** Rows in the present release. */
   get count(): number {
-    return this.#present().index.count;
+    return this.#champion().index.count;
   }
 
   /** Numbers in a vector of the present release. */
   get dimension(): number {
-    return this.#present().index.dimension;
+    return this.#champion().index.dimension;
   }
 
   /** What the present release's index file says of itself. */
   get card(): Card {
-    return this.#present().index.card;
+    return this.#champion().index.card;
   }
 
-  /** As `search` of an index. With `model`, a query that another model embedded is refused with `MODEL_MISMATCH`. */
-  search(query: Query, options?: SearchOptions): Promise<Hit[]>;
-  search(queries: readonly Query[], options?: SearchOptions): Promise<Hit[][]>;
-  async search(query: Query | readonly Query[], options?: SearchOptions): Promise<Hit[] | Hit[][]> {
-    return this.#with((index) => index.search(query as Query, options));
+  /** How the experiment stands in this page; `undefined` if there is none. */
+  get experiment(): ExperimentState | undefined {
+    const champion = this.#champion();
+    return this.#parts.tried?.trial.state(champion, this.#challenger(champion));
   }
 
-  /** As `hybridSearch` of an index. */
+  /**
+   * As `search` of an index. With `model`, a query that another model embedded is refused with `MODEL_MISMATCH`.
+   *
+   * In an experiment that interleaves, one query's hits are a list of both releases, and each has its `release` and
+   * `place`. Distances of two models can't be compared: the order is the list's own. Searches for many queries, for groups
+   * or within a radius are the champion's alone.
+   */
+  search(query: Query, options?: SearchOptions): Promise<LiveHit[]>;
+  search(queries: readonly Query[], options?: SearchOptions): Promise<LiveHit[][]>;
+  async search(query: Query | readonly Query[], options?: SearchOptions): Promise<LiveHit[] | LiveHit[][]> {
+    const champion = this.#champion();
+    if (areMany(query)) return champion.ask((index) => index.search(query, options));
+    return this.#answer(champion, given(query as Query, champion.index.card), options);
+  }
+
+  /**
+   * Searches for a text, embedded by the embedder of the release's own model, which is one of the `embedders` that
+   * {@link openRegistry} was given. A challenger of another model is asked with the embedder of that model.
+   */
+  async ask(text: string, options?: SearchOptions): Promise<LiveHit[]> {
+    if (typeof text !== 'string') throw invalid(`ask takes a text, not ${describe(text)}; search takes vectors`);
+    const { embedders } = this.#parts;
+    if (embedders.length === 0) throw invalid('ask needs an embedder: open the registry with `embedders`');
+    return this.#answer(this.#champion(), asked(text, embedders), options);
+  }
+
+  /** As `hybridSearch` of an index; the champion's alone. */
   async hybridSearch(searches: readonly HybridSearch[], options?: HybridOptions): Promise<Hit[]> {
-    return this.#with((index) => index.hybridSearch(searches, options));
+    return this.#champion().ask((index) => index.hybridSearch(searches, options));
   }
 
   /** As `searchIterator` of an index. All of an iteration comes from the release that it began with. */
   async *searchIterator(query: Query, options?: IteratorOptions): AsyncGenerator<Hit[], void, undefined> {
-    const held = this.#present();
+    const held = this.#champion();
     held.begin();
     try {
       yield* held.index.searchIterator(query, options);
@@ -144,26 +122,49 @@ export class LiveIndex {
 
   /** As `get` of an index. */
   async get(ids: Key | readonly Key[], options?: { outputFields?: readonly string[] }): Promise<Entity[]> {
-    return this.#with((index) => index.get(ids, options));
+    return this.#champion().ask((index) => index.get(ids, options));
   }
 
   /** As `vectors` of an index. */
   async vectors(rows: readonly number[] | Uint32Array, options?: { signal?: AbortSignal }): Promise<Vectors> {
-    return this.#with((index) => index.vectors(rows, options));
+    return this.#champion().ask((index) => index.vectors(rows, options));
   }
 
   /**
-   * Looks now whether the alias names another release, and goes over to it if it is good.
+   * Tells that a visitor chose a hit. In an experiment that interleaves it is credited to the release whose place it was.
+   *
+   * @param hit one that `search` or `ask` gave, or a copy of it that has its `place`
+   * @returns whether it counts: false for a hit of no interleaved list, or of one that was settled already
+   */
+  feedback(hit: LiveHit): boolean {
+    this.#champion();
+    const place: unknown = typeof hit === 'object' && hit !== null ? hit.place : hit;
+    if (place !== undefined && !Number.isSafeInteger(place)) throw invalid(`feedback takes a hit of search or ask, not ${describe(hit)}`);
+    return this.#parts.tried?.trial.feedback(hit) ?? false;
+  }
+
+  /**
+   * Counts the clicks so far and tells the outcome as an event. That happens by itself when the page is hidden, after
+   * every twenty queries, and at `close()`.
+   */
+  settle(): void {
+    this.#parts.tried?.trial.settle();
+  }
+
+  /**
+   * Looks now whether the alias names another release, and goes over to it if it is good. Looks at the challenger, too;
+   * what is wrong with that is told as an event.
    *
    * @returns the release that answers from now on
    * @throws ElanusError what the other release was refused for, or `FETCH_FAILED`; the present one goes on
    */
   async check(): Promise<string> {
-    return this.#alone(async () => {
-      this.#refused = undefined;
-      await this.#follow();
-      return this.release;
-    });
+    try {
+      await this.#parts.champion.check();
+    } finally {
+      await this.#lookAtChallenger();
+    }
+    return this.release;
   }
 
   /**
@@ -174,181 +175,56 @@ export class LiveIndex {
    * @throws ElanusError `NO_RELEASE` if none was kept
    */
   async rollback(): Promise<string> {
-    return this.#alone(async () => {
-      const { keep } = this.#parts;
-      const { release } = this.#present();
-      for (const { manifest } of keep.names) {
-        const kept = manifest === release.manifest ? undefined : await keep.take(manifest);
-        if (!kept) continue;
-        const index = await this.#tested(kept.release, kept.bytes);
-        await this.#swap(kept.release, index, undefined, release.file.sha256);
-        return kept.release.name;
-      }
-      throw new ElanusError('NO_RELEASE', `there is no release to go back to: ${release.name} is the only one that was good here`);
-    });
+    await this.#parts.champion.rollback();
+    return this.release;
   }
 
   /** Ends all of it: searches under way are rejected with `CLOSED`. May be called twice. */
   async close(): Promise<void> {
-    this.#ended.abort(new ElanusError('CLOSED', 'the registry was closed'));
+    const { champion, tried } = this.#parts;
     clearTimeout(this.#timer);
-    await this.#held?.index.close();
+    tried?.trial.close();
+    await Promise.all([champion.close(), tried?.challenger.close()]);
   }
 
-  async #with<T>(ask: (index: Index) => Promise<T>): Promise<T> {
-    const held = this.#present();
-    held.begin();
-    try {
-      return await ask(held.index);
-    } finally {
-      held.end();
+  async #answer(champion: Held, question: Question, options: SearchOptions = {}): Promise<LiveHit[]> {
+    const challenger = this.#challenger(champion);
+    const trial = this.#parts.tried?.trial;
+    if (challenger && trial?.interleaves(options)) {
+      const { limit, offset } = extentOf(options);
+      const own = answer(champion, question, offset ? { ...options, limit: offset + limit, offset: 0 } : options);
+      return trial.interleave(champion, challenger, question, options, own);
     }
+    const own = await answer(champion, question, options);
+    if (challenger) trial?.shadow(champion, challenger, question, options, own);
+    return own.hits;
   }
 
-  #present(): Held {
-    if (!this.#held || this.#ended.signal.aborted) throw new ElanusError('CLOSED', 'the registry was closed; open it again to search');
-    return this.#held;
+  #champion(): Held {
+    return this.#parts.champion.present();
   }
 
-  /** One change at a time: a look that takes long isn't overtaken by a rollback. */
-  #alone<T>(change: () => Promise<T>): Promise<T> {
-    const turn = this.#changing.then(() => {
-      this.#ended.signal.throwIfAborted();
-      return change();
-    });
-    this.#changing = turn.catch(() => undefined);
-    return turn;
+  /** The other release, unless it is the same file. */
+  #challenger(champion: Held): Held | undefined {
+    const held = this.#parts.tried?.challenger.held;
+    return held?.release.file.sha256 === champion.release.file.sha256 ? undefined : held;
   }
 
-  async #first(): Promise<void> {
-    const { keep } = this.#parts;
-    let failure: unknown;
-    try {
-      await this.#follow();
-    } catch (error) {
-      failure = error;
-    }
-    if (this.#held) return;
-    this.#ended.signal.throwIfAborted();
-    for (const { manifest } of keep.names) {
-      const kept = await keep.take(manifest);
-      const index = kept && (await this.#tested(kept.release, kept.bytes).catch(() => undefined));
-      if (!index) continue;
-      this.#held = new Held(kept.release, index);
-      this.#tell({ type: 'ready', release: kept.release.name, from: 'kept' });
-      return;
-    }
-    if (failure) throw failure;
-    // The alias names what was left, and what that was left for isn't kept any more.
-    keep.forgive();
-    this.#refused = undefined;
-    await this.#follow();
-  }
-
-  /** Goes to where the alias points, if that is somewhere else. */
-  async #follow(): Promise<void> {
-    const { base, alias, keep } = this.#parts;
-    const { signal } = this.#ended;
-    let target: { name: string; manifest: string } | undefined;
-    try {
-      target = await resolve(base, alias, signal);
-      const present = this.#held?.release;
-      if (target.manifest === this.#refused) return;
-      if (target.manifest === present?.manifest) {
-        // The alias has moved away from what was left: it may come back to that.
-        if (keep.left) await this.#remember(present, undefined, undefined);
-        return;
-      }
-      const kept = await keep.take(target.manifest);
-      const release = kept?.release ?? (await fetchRelease(base, target, signal));
-      if (release.file.sha256 === keep.left) {
-        this.#refused = target.manifest;
-        return;
-      }
-      if (release.file.sha256 === present?.file.sha256) {
-        // The manifest says more of the same files.
-        this.#held!.release = release;
-        await this.#remember(release, undefined, undefined);
-        return;
-      }
-      this.#tell({ type: 'loading', release: target.name });
-      const bytes = kept?.bytes ?? (await fetchIndex(base, release, signal));
-      await this.#swap(release, await this.#tested(release, bytes), kept ? undefined : bytes, undefined);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof ElanusError && error.code === 'FETCH_FAILED') {
-        this.#tell({ type: 'unreachable', error });
-      } else {
-        this.#refused = target?.manifest;
-        this.#tell({ type: 'refused', release: target?.name, error });
-      }
-      throw error;
-    }
-  }
-
-  /** Opens a release's file and asks it its stored queries. */
-  async #tested(release: Release, bytes: Uint8Array<ArrayBuffer>): Promise<Index> {
-    const index = await this.#parts.open(bytes);
-    try {
-      const { count, dimension, metric, indexType } = release.index;
-      const same = index.count === count && index.dimension === dimension && index.metric === metric && index.indexType === indexType;
-      if (!same) throw corrupt(`the index of ${release.name} isn't the one that its manifest describes`);
-      for (const [i, { vector, ids }] of (release.selfTest?.queries ?? []).entries()) {
-        const hits = await index.search(index.binary ? Uint8Array.from(vector) : vector, { limit: release.selfTest!.limit });
-        const found = hits.map(({ id }) => String(id));
-        if (found.length !== ids.length || found.some((id, rank) => id !== ids[rank])) {
-          throw new ElanusError(
-            'SELF_TEST_FAILED',
-            `${release.name} finds ${found.join(', ')} where its stored query ${i} must find ${ids.join(', ')}; it is not used`,
-            { details: { query: i, expected: ids, found } },
-          );
-        }
-      }
-      return index;
-    } catch (error) {
-      await index.close();
-      throw error;
-    }
-  }
-
-  async #swap(release: Release, index: Index, bytes: Uint8Array<ArrayBuffer> | undefined, left: string | undefined): Promise<void> {
-    if (this.#ended.signal.aborted) {
-      await index.close();
-      this.#ended.signal.throwIfAborted();
-    }
-    const before = this.#held;
-    this.#held = new Held(release, index);
-    before?.retire();
-    this.#tell(
-      before ? { type: 'swapped', from: before.release.name, release: release.name } : { type: 'ready', release: release.name, from: bytes ? 'network' : 'kept' },
-    );
-    await this.#remember(release, bytes, left);
-  }
-
-  async #remember(release: Release, bytes: Uint8Array<ArrayBuffer> | undefined, left: string | undefined): Promise<void> {
-    await this.#parts.keep.put(release, bytes, left).catch((error: unknown) => this.#tell({ type: 'unkept', error }));
+  /** What goes wrong is told as an event. */
+  async #lookAtChallenger(): Promise<void> {
+    await this.#parts.tried?.challenger.lookIfNamed().catch(() => undefined);
   }
 
   #later(): void {
-    const { checkEvery } = this.#parts;
-    if (checkEvery === 0 || this.#ended.signal.aborted) return;
+    const { champion, checkEvery } = this.#parts;
+    if (checkEvery === 0 || champion.closed) return;
     this.#timer = setTimeout(() => {
       // What goes wrong was told as an event.
-      void this.#alone(() => this.#follow()).catch(() => undefined).finally(() => this.#later());
+      const looks = champion.look().catch(() => undefined).then(() => this.#lookAtChallenger());
+      void looks.finally(() => this.#later());
     }, checkEvery);
     // In Node, a look to come is no reason to stay alive.
     (this.#timer as { unref?: () => void }).unref?.();
-  }
-
-  #tell(event: RegistryEvent): void {
-    try {
-      this.#parts.onEvent?.(event);
-    } catch (error) {
-      // A listener's fault isn't the index's.
-      queueMicrotask(() => {
-        throw error;
-      });
-    }
   }
 }
 

@@ -1,6 +1,10 @@
 import { sha256 } from '@noble/hashes/sha2.js';
 import { bytesToHex } from '@noble/hashes/utils.js';
 import { ElanusError } from '../errors.js';
+import { checkSignature, MAX_SIGNATURE_BYTES, type PublicKey } from './signature.js';
+
+/** The keys of which one must have signed a release. */
+export type Trust = readonly PublicKey[];
 
 /** A stored query and the keys that it must find, nearest first. */
 export interface SelfQuery {
@@ -15,6 +19,8 @@ export interface Release {
   readonly manifest: string;
   /** The manifest as it was fetched, so that it can be checked again. */
   readonly text: string;
+  /** The manifest's signature file, where one was asked for. */
+  readonly signature: string | undefined;
   readonly file: { readonly path: string; readonly sha256: string; readonly bytes: number };
   readonly index: { readonly count: number; readonly dimension: number; readonly metric: string; readonly indexType: string };
   readonly selfTest: { readonly limit: number; readonly queries: readonly SelfQuery[] } | undefined;
@@ -50,18 +56,44 @@ export async function resolve(base: URL, alias: string, signal: AbortSignal): Pr
   return { name, manifest: entry['manifest'] };
 }
 
-/** Fetches a manifest and checks that it is the one of this hash. */
-export async function fetchRelease(base: URL, { name, manifest }: { name: string; manifest: string }, signal: AbortSignal): Promise<Release> {
-  const url = new URL(`objects/${manifest}.json`, base);
-  return readRelease(await download(url, MAX_JSON_BYTES, signal), name, manifest);
+/** A release as `registry.json` names it. */
+interface Named {
+  readonly name: string;
+  readonly manifest: string;
 }
 
-/** Reads a manifest, wherever it was kept. */
-export async function readRelease(bytes: Uint8Array<ArrayBuffer>, name: string, manifest: string): Promise<Release> {
+/** Fetches a manifest and checks that it is the one of this hash, signed with one of these keys if there are any. */
+export async function fetchRelease(base: URL, named: Named, trust: Trust | undefined, signal: AbortSignal): Promise<Release> {
+  const url = new URL(`objects/${named.manifest}.json`, base);
+  const [bytes, signature] = await Promise.all([download(url, MAX_JSON_BYTES, signal), trust && fetchSignature(`${url}.minisig`, signal)]);
+  return readSigned(bytes, signature, named, trust);
+}
+
+/** Fetches a signature file; `undefined` if there is none. */
+async function fetchSignature(url: string, signal: AbortSignal): Promise<string | undefined> {
+  try {
+    return decode(await download(new URL(url), MAX_SIGNATURE_BYTES, signal), url);
+  } catch (error) {
+    if (error instanceof ElanusError && [404, 410].includes(error.details?.['status'] as number)) return undefined;
+    throw error;
+  }
+}
+
+/** Reads a manifest, wherever it was kept, after its hash and its signature are found right. */
+export async function readSigned(
+  bytes: Uint8Array<ArrayBuffer>,
+  signature: string | undefined,
+  { name, manifest }: Named,
+  trust: Trust | undefined,
+): Promise<Release> {
   const what = `the manifest of ${name}`;
   const found = await digest(bytes);
   if (found !== manifest) throw corrupt(`${what} has the hash ${found}, not ${manifest}`, { expected: manifest, found });
-  const text = decode(bytes, what);
+  if (trust) await checkSignature(bytes, signature, trust, what);
+  return readRelease(decode(bytes, what), { name, manifest, signature: trust && signature }, what);
+}
+
+function readRelease(text: string, { name, manifest, signature }: Named & Pick<Release, 'signature'>, what: string): Release {
   const value = object(parse(text, what), what);
   checkVersion(value, what);
   const { release, files, index, self_test: test } = value;
@@ -77,6 +109,7 @@ export async function readRelease(bytes: Uint8Array<ArrayBuffer>, name: string, 
     name,
     manifest,
     text,
+    signature,
     file: { path, sha256: file['sha256'], bytes: file['bytes'] },
     index: { count: index['count'], dimension: index['dimension'], metric: String(index['metric']), indexType: String(index['index_type']) },
     selfTest: test === undefined ? undefined : readSelfTest(test, index['dimension'], what),
