@@ -1,4 +1,5 @@
 import type { Team } from './interleave.js';
+import type { Watched } from './watch.js';
 
 /** A line that `elanus experiment report` reads: what visitors' clicks decided on some queries. It says nothing of a visitor or a query. */
 export interface Outcome {
@@ -67,7 +68,13 @@ type ExperimentEvent =
   | { readonly type: 'unanswered'; readonly release: string; readonly error: unknown };
 
 /** What happens to a live index; `alias` says which of the aliases it concerns. */
-export type RegistryEvent = (ReleaseEvent & { readonly alias: string }) | ExperimentEvent;
+export type RegistryEvent =
+  | (ReleaseEvent & { readonly alias: string })
+  | ExperimentEvent
+  /** A window of queries isn't like those that the release was made for. */
+  | ({ readonly type: 'drift'; readonly release: string } & Watched)
+  /** The release's queries can't be watched: its sketch can't be had, or is none. */
+  | { readonly type: 'unwatched'; readonly release: string; readonly error: unknown };
 
 /** Told of events. */
 export type Tell = (event: RegistryEvent) => void;

@@ -6,10 +6,11 @@ import type { Entity, Hit, IteratorOptions, Key, SearchOptions, Vectors } from '
 import { invalid } from '../errors.js';
 import type { HybridOptions, HybridSearch } from '../hybrid.js';
 import { describe, extentOf } from '../options.js';
-import { answer, asked, given, type Question } from './answer.js';
+import { type Answer, answer, asked, given, isVector, type Question } from './answer.js';
 import type { LiveHit } from './clicks.js';
 import type { ExperimentState, Trial } from './experiment.js';
 import type { Follower, Held } from './follow.js';
+import type { WatchState, Watcher } from './watch.js';
 
 /** What a live index is made of. */
 export interface Parts {
@@ -17,6 +18,8 @@ export interface Parts {
   /** What is tried beside it. */
   readonly tried: { readonly challenger: Follower; readonly trial: Trial } | undefined;
   readonly embedders: readonly Embedder[];
+  /** Makes what watches a release's queries; `undefined` if it can't be watched. */
+  readonly watch: ((held: Held) => Promise<Watcher | undefined>) | undefined;
   /** Milliseconds between looks at the registry; 0: only when asked. */
   readonly checkEvery: number;
 }
@@ -28,6 +31,8 @@ export interface Parts {
 export class LiveIndex {
   readonly #parts: Parts;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  /** What watches the present release, and since when it is to be had. */
+  #watched: { readonly held: Held; watcher: Watcher | undefined } | undefined;
 
   /** @internal */
   constructor(parts: Parts) {
@@ -76,6 +81,12 @@ export class LiveIndex {
   get experiment(): ExperimentState | undefined {
     const champion = this.#champion();
     return this.#parts.tried?.trial.state(champion, this.#challenger(champion));
+  }
+
+  /** How watching stands in this page; `undefined` while the present release isn't watched. */
+  get watching(): WatchState | undefined {
+    const champion = this.#champion();
+    return this.#watched?.held === champion ? this.#watched.watcher?.state() : undefined;
   }
 
   /**
@@ -193,11 +204,26 @@ export class LiveIndex {
     if (challenger && trial?.interleaves(options)) {
       const { limit, offset } = extentOf(options);
       const own = answer(champion, question, offset ? { ...options, limit: offset + limit, offset: 0 } : options);
-      return trial.interleave(champion, challenger, question, options, own);
+      const list = await trial.interleave(champion, challenger, question, options, own);
+      this.#see(champion, await own, options);
+      return list;
     }
     const own = await answer(champion, question, options);
     if (challenger) trial?.shadow(champion, challenger, question, options, own);
+    this.#see(champion, own, options);
     return own.hits;
+  }
+
+  /** Lets what watches the release see a query. Those before its sketch is there aren't seen. */
+  #see(champion: Held, { query, hits }: Answer, { filter, radius, groupByField, offset }: SearchOptions): void {
+    const { watch } = this.#parts;
+    if (!watch || !isVector(query)) return;
+    if (this.#watched?.held !== champion) {
+      const watched: { readonly held: Held; watcher: Watcher | undefined } = (this.#watched = { held: champion, watcher: undefined });
+      void watch(champion).then((watcher) => (watched.watcher = watcher));
+    }
+    const plain = filter === undefined && radius === undefined && groupByField === undefined && !offset;
+    this.#watched.watcher?.see({ vector: query, hits, plain });
   }
 
   #champion(): Held {

@@ -1,4 +1,4 @@
-import { checkModelShape, checkSignal, describe, knownOnly, oneOf } from '../options.js';
+import { checkModelShape, checkSignal, describe, knownOnly, oneOf, whole } from '../options.js';
 import { ElanusError, invalid } from '../errors.js';
 import type { Embedder } from '../embed/embedder.js';
 import { isUrl } from '../host.js';
@@ -6,12 +6,14 @@ import { open, type OpenOptions } from '../open.js';
 import { embedderOf } from './answer.js';
 import type { RegistryEvent, Tell } from './events.js';
 import { Trial, type Experiment } from './experiment.js';
-import { Follower } from './follow.js';
+import { Follower, type Held } from './follow.js';
 import { SplitMix64 } from './interleave.js';
 import { Keep } from './keep.js';
 import { LiveIndex } from './live-index.js';
-import { digest } from './release.js';
+import { digest, fetchSketch } from './release.js';
 import { readPublicKeys } from './signature.js';
+import { readSketch } from './sketch.js';
+import { Watcher } from './watch.js';
 
 /** How a challenger is tried on live queries. */
 export interface ExperimentOptions {
@@ -30,6 +32,14 @@ export interface ExperimentOptions {
   seed?: number;
 }
 
+/** How queries are watched. */
+export interface WatchOptions {
+  /** Queries that are compared at once, 20 to 10,000. Default 100. */
+  window?: number;
+  /** The share of the queries that usually find nothing, where filters make that more than the reference's. */
+  usuallyEmpty?: number;
+}
+
 /** Options of {@link openRegistry}. */
 export interface RegistryOptions extends Pick<OpenOptions, 'thread' | 'signal' | 'model' | 'wasm' | 'workerUrl'> {
   /** The alias to follow. Default `'champion'`. */
@@ -40,6 +50,11 @@ export interface RegistryOptions extends Pick<OpenOptions, 'thread' | 'signal' |
   experiment?: ExperimentOptions;
   /** Embedders for `ask`, one for each model that a release may have. Releases of other models are refused. In place of `model`. */
   embedders?: readonly Embedder[];
+  /**
+   * Compares the queries with those that the release was made for, and tells a `drift` event when they differ. By default
+   * that is done where there is an `onEvent` and the release has a sketch. No query leaves the page for it.
+   */
+  watch?: boolean | WatchOptions;
   /** Takes only releases that are signed with this minisign key, or one of these. */
   publicKey?: string | readonly string[];
   /** Told of what happens: swaps, refused releases, a registry that can't be reached, what an experiment finds. */
@@ -49,15 +64,16 @@ export interface RegistryOptions extends Pick<OpenOptions, 'thread' | 'signal' |
 }
 
 const OPTIONS = [
-  'alias', 'challenger', 'experiment', 'embedders', 'publicKey', 'onEvent', 'checkEvery', 'thread', 'signal', 'model', 'wasm', 'workerUrl',
+  'alias', 'challenger', 'experiment', 'embedders', 'watch', 'publicKey', 'onEvent', 'checkEvery', 'thread', 'signal', 'model', 'wasm', 'workerUrl',
 ] as const;
 const EXPERIMENT_OPTIONS = ['mode', 'share', 'salt', 'visitor', 'seed'] as const;
+const WATCH_OPTIONS = ['window', 'usuallyEmpty'] as const;
 const ALIAS = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /** See `open.ts`, which loads this. */
 export async function openRegistry(url: string | URL, options?: RegistryOptions): Promise<LiveIndex> {
   const o = knownOnly(options, OPTIONS, 'openRegistry');
-  const { alias = 'champion', challenger = 'challenger', experiment, embedders = [], publicKey, onEvent, checkEvery = 300, signal: _, ...rest } = o;
+  const { alias = 'champion', challenger = 'challenger', experiment, embedders = [], watch = o.onEvent !== undefined, publicKey, onEvent, checkEvery = 300, signal: _, ...rest } = o;
   for (const [name, value] of Object.entries({ alias, challenger })) {
     if (typeof value !== 'string' || !ALIAS.test(value)) throw invalid(`${name} must be the name of an alias, such as '${name === 'alias' ? 'champion' : name}', not ${describe(value)}`);
   }
@@ -71,6 +87,7 @@ export async function openRegistry(url: string | URL, options?: RegistryOptions)
   checkEmbedders(embedders, o.model);
   const trust = publicKey === undefined ? undefined : readPublicKeys(publicKey);
   const signal = checkSignal(o.signal);
+  const watching = watchOptions(watch);
   const base = folder(url);
   const plan = experiment === undefined ? undefined : await planned(experiment);
   signal?.throwIfAborted();
@@ -92,7 +109,31 @@ export async function openRegistry(url: string | URL, options?: RegistryOptions)
   };
   const champion = await follow(alias);
   const tried = plan && { challenger: await follow(challenger), trial: new Trial(plan, tell) };
-  return new LiveIndex({ champion, tried, embedders, checkEvery: checkEvery * 1000 }).start(signal);
+  return new LiveIndex({ champion, tried, embedders, watch: watching && watcherOf(base, watching, tell), checkEvery: checkEvery * 1000 }).start(signal);
+}
+
+function watchOptions(given: boolean | WatchOptions): { window: number; usuallyEmpty: number | undefined } | undefined {
+  if (given === false) return undefined;
+  const { window, usuallyEmpty } = knownOnly(given === true ? {} : given, WATCH_OPTIONS, 'watch');
+  if (usuallyEmpty !== undefined && !(typeof usuallyEmpty === 'number' && usuallyEmpty >= 0 && usuallyEmpty < 1)) {
+    throw invalid(`usuallyEmpty must be a share, from 0 to less than 1, not ${describe(usuallyEmpty)}`);
+  }
+  return { window: whole(window, 'window', 20, 10_000) ?? 100, usuallyEmpty };
+}
+
+/** What makes watchers of releases that have a sketch. */
+function watcherOf(base: URL, options: { window: number; usuallyEmpty: number | undefined }, tell: Tell): (held: Held) => Promise<Watcher | undefined> {
+  return async ({ release, index }) => {
+    if (!release.sketch) return undefined;
+    try {
+      const text = await fetchSketch(base, release, AbortSignal.timeout(60_000));
+      const sketch = readSketch(text, index.dimension, index.metric);
+      return new Watcher(sketch, options, (watched) => watched.rang.length > 0 && tell({ type: 'drift', release: release.name, ...watched }));
+    } catch (error) {
+      tell({ type: 'unwatched', release: release.name, error });
+      return undefined;
+    }
+  };
 }
 
 function checkEmbedders(embedders: unknown, model: unknown): void {

@@ -73,7 +73,7 @@ function logLikelihood(wins: number, losses: number, share: number): number {
 }
 
 /** The logarithm of the gamma function by Stirling's series; smaller arguments by what follows from the next one's. */
-function logGamma(x: number): number {
+export function logGamma(x: number): number {
   if (x < 20) return logGamma(x + 1) - Math.log(x);
   const square = x * x;
   const series = (1 / 12 - (1 / 360 - 1 / (1260 * square)) / square) / x;

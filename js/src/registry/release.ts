@@ -23,12 +23,15 @@ export interface Release {
   readonly signature: string | undefined;
   readonly file: { readonly path: string; readonly sha256: string; readonly bytes: number };
   readonly index: { readonly count: number; readonly dimension: number; readonly metric: string; readonly indexType: string };
+  /** What its reference queries were like, for watching. */
+  readonly sketch: { readonly path: string; readonly sha256: string; readonly bytes: number } | undefined;
   readonly selfTest: { readonly limit: number; readonly queries: readonly SelfQuery[] } | undefined;
 }
 
 const SCHEMA_VERSION = 1;
 /** Longer ones are a mistake or an attack: a thousand releases take 120 KB. */
 const MAX_JSON_BYTES = 8 << 20;
+const MAX_SKETCH_BYTES = 65_536;
 const DIGEST = /^[0-9a-f]{64}$/;
 const NAME = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
@@ -110,10 +113,22 @@ function readRelease(text: string, { name, manifest, signature }: Named & Pick<R
     manifest,
     text,
     signature,
+    sketch: readSketchEntry(files as unknown[], what),
     file: { path, sha256: file['sha256'], bytes: file['bytes'] },
     index: { count: index['count'], dimension: index['dimension'], metric: String(index['metric']), indexType: String(index['index_type']) },
     selfTest: test === undefined ? undefined : readSelfTest(test, index['dimension'], what),
   };
+}
+
+/** The entry of the sketch, of which there is one at most. */
+function readSketchEntry(files: unknown[], what: string): Release['sketch'] {
+  const entry = files.find((file) => isObject(file) && file['role'] === 'sketch') as Record<string, unknown> | undefined;
+  if (!entry) return undefined;
+  const { sha256, bytes, path } = entry;
+  if (!isDigest(sha256) || !isCount(bytes) || bytes > MAX_SKETCH_BYTES || path !== `objects/${sha256}.json`) {
+    throw corrupt(`${what} has its sketch in a strange place, or a strange sketch`);
+  }
+  return { path, sha256, bytes };
 }
 
 function readSelfTest(test: unknown, dimension: number, what: string): Release['selfTest'] {
@@ -132,6 +147,15 @@ export async function fetchIndex(base: URL, release: Release, signal: AbortSigna
   const bytes = await download(new URL(release.file.path, base), release.file.bytes, signal);
   await checkIndex(release, bytes);
   return bytes;
+}
+
+/** Fetches the sketch of a release as text, and checks its length and hash. */
+export async function fetchSketch(base: URL, { name, sketch }: Release, signal: AbortSignal): Promise<string> {
+  const { path, sha256, bytes: length } = sketch!;
+  const bytes = await download(new URL(path, base), length, signal);
+  const found = await digest(bytes);
+  if (found !== sha256) throw corrupt(`the sketch of ${name} has the hash ${found}, not ${sha256}`, { expected: sha256, found });
+  return decode(bytes, `the sketch of ${name}`);
 }
 
 /** Refuses bytes that aren't the index file of the release. */
