@@ -22,6 +22,7 @@ mod rows;
 mod search;
 mod sparse;
 mod truth;
+mod tune;
 mod vectors;
 mod verify;
 
@@ -69,6 +70,7 @@ enum Command {
     Evaluate(evaluate::Args),
     Experiment(experiment::Args),
     Registry(registry::Args),
+    Tune(tune::Args),
 }
 
 fn main() -> ExitCode {
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
         Command::Evaluate(args) => evaluate::run(args, progress, &mut output),
         Command::Experiment(args) => experiment::run(args, progress, &mut output),
         Command::Registry(args) => registry::run(args, progress, &mut output),
+        Command::Tune(args) => tune::run(args, progress, &mut output),
     };
     match result.and_then(|()| output.finish()) {
         Ok(()) => ExitCode::SUCCESS,

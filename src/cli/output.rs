@@ -2,19 +2,24 @@
 
 use crate::failure::{Exit, Failure, Result};
 use serde_json::{Value, json};
-use std::io::{BufWriter, ErrorKind, StdoutLock, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 /// Where a command's results go.
 pub struct Output {
-    out: BufWriter<StdoutLock<'static>>,
+    out: BufWriter<Box<dyn Write>>,
     json: bool,
 }
 
 impl Output {
     pub fn new(json: bool) -> Self {
-        Output { out: BufWriter::new(std::io::stdout().lock()), json }
+        Output { out: BufWriter::new(Box::new(std::io::stdout().lock())), json }
+    }
+
+    /// Of a command that is a part of another, which says itself what was done.
+    pub fn muted() -> Self {
+        Output { out: BufWriter::new(Box::new(std::io::sink())), json: false }
     }
 
     /// Whether results are wanted as JSON.

@@ -6,6 +6,9 @@
 //! 384 dimensions, 690 in 128, 12,000 in 16; a walk compares some thousand rows whatever the dimension,
 //! but its graph takes 20 times as long to build and 256 bytes a row.
 
+pub mod front;
+pub mod space;
+
 use crate::quantize::{extended, rabitq};
 use crate::words::{Error, IndexType, Metric, Precision, Result};
 

@@ -11,7 +11,7 @@ mod report;
 pub use evaluation::{Evaluation, Other};
 pub use measure::{Answers, Labels, Subject, answers};
 pub use options::Options;
-pub use page::write_html;
+pub use page::{escaped, page_of, write_html};
 pub use policy::read as read_policy;
 pub use report::{require, text, verdict_text, write_junit};
 

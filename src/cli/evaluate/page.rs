@@ -28,13 +28,17 @@ pub fn write_html(
     body += &measures(of, evaluation);
     body += &plots(answers, other);
     body += &changed(evaluation);
-    let page = format!(
+    replace_with(path, page_of(&format!("{of} – evaluation"), "", &body).as_bytes())
+}
+
+/// A whole page with the style that reports share, and more of it.
+pub fn page_of(title: &str, style: &str, body: &str) -> String {
+    format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{} – evaluation</title>\n<style>\n{STYLE}</style>\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n<title>{}</title>\n<style>\n{STYLE}{style}</style>\n\
          </head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        escaped(of)
-    );
-    replace_with(path, page.as_bytes())
+        escaped(title)
+    )
 }
 
 /// A text as HTML has it.

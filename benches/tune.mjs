@@ -1,0 +1,107 @@
+#!/usr/bin/env node
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import os from "node:os";
+import path from "node:path";
+import { parseArgs } from "node:util";
+import { Problem } from "../scripts/setup/problem.mjs";
+import { Progress } from "../scripts/setup/progress.mjs";
+import { cliPath, openSite } from "../scripts/setup/site.mjs";
+import { ensure } from "../scripts/setup/steps.mjs";
+import { count, runMain } from "./command.mjs";
+import { DATASETS, prepare } from "./datasets.mjs";
+
+const USAGE = "npm run bench:tune -- --help";
+const LIMIT = 10;
+
+/** Turns that the two chosen indexes take, so that other load hits both alike. */
+const TURNS = 7;
+
+const HELP = `Usage: npm run bench:tune [-- options]
+
+\`elanus tune\` beside a search of the whole grid (\`--exhaustive\`): how long each takes, and how good what each chooses is, on
+queries that neither has seen.
+
+Options:
+  --dataset NAME   ${Object.keys(DATASETS).join(", ")}; default: clusters
+  --rows N         only the first N rows; default: 20000
+  --queries N      queries to tune with; as many others measure what was chosen; default 300
+  --recall R       default 0.95
+  -h, --help       this text
+`;
+
+function readOptions() {
+  const { values } = parseArgs({
+    options: {
+      dataset: { type: "string", default: "clusters" },
+      rows: { type: "string", default: "20000" },
+      queries: { type: "string", default: "300" },
+      recall: { type: "string", default: "0.95" },
+      help: { type: "boolean", short: "h", default: false },
+    },
+  });
+  if (values.help) {
+    process.stdout.write(HELP);
+    process.exit(0);
+  }
+  if (!Object.hasOwn(DATASETS, values.dataset)) {
+    throw new Problem(`No data set is called ${values.dataset}.`, { remedy: `Choose from ${Object.keys(DATASETS).join(", ")}.` });
+  }
+  return { ...values, rows: count("rows", values.rows, USAGE), queries: count("queries", values.queries, USAGE) };
+}
+
+const bytesOf = (numbers) => new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+
+async function main() {
+  const options = readOptions();
+  const site = openSite();
+  const log = (text) => process.stderr.write(`${text}\n`);
+  await ensure(["cli"], site, new Progress({ out: process.stderr }));
+  mkdirSync(site.build, { recursive: true });
+  const data = await prepare(options.dataset, site, 2 * options.queries, log);
+  const { dimension } = data;
+  const folder = mkdtempSync(path.join(os.tmpdir(), "elanus-tune-"));
+  try {
+    const put = (name, numbers) => {
+      writeFileSync(path.join(folder, name), bytesOf(numbers));
+      return path.join(folder, name);
+    };
+    const rows = Math.min(options.rows, data.count);
+    const half = Math.floor(data.queries / 2);
+    const base = put("base.f32", data.base.subarray(0, rows * dimension));
+    const seen = put("seen.f32", data.queryVectors.subarray(0, half * dimension));
+    const unseen = put("unseen.f32", data.queryVectors.subarray(half * dimension, 2 * half * dimension));
+    const elanus = (...args) => JSON.parse(execFileSync(cliPath(site), [...args, "--json"], { stdio: ["ignore", "pipe", "inherit"], maxBuffer: 1 << 28 }));
+    const tune = (name, ...more) => {
+      const output = path.join(folder, `${name}.elanus`);
+      const report = elanus("tune", base, "--dimension", String(dimension), "--queries", seen, "--recall", options.recall, "--output", output, ...more);
+      log(`${name}: ${report.measurements} measurements in ${report.seconds.toFixed(1)} s; ${JSON.stringify(report.chosen.candidate)} ${JSON.stringify(report.chosen.search)}`);
+      return { name, output, ...report };
+    };
+    const both = [tune("tune"), tune("grid", "--exhaustive")];
+    const taken = both.map(() => []);
+    for (let turn = 0; turn < TURNS; turn++) {
+      both.forEach(({ output, chosen }, i) => {
+        const search = Object.entries(chosen.search).flatMap(([name, value]) => [`--${name}`, String(value)]);
+        taken[i].push(elanus("evaluate", output, unseen, "--vectors", base, "-k", String(LIMIT), ...search).evaluation);
+      });
+    }
+    const middle = (values) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)];
+    const [ours, grid] = both.map(({ seconds, chosen, measurements }, i) => ({
+      seconds,
+      measurements,
+      recall: taken[i][0].measures[`knn_recall@${LIMIT}`].mean,
+      us: middle(taken[i].map(({ latency }) => latency.mean_us)),
+      bytes: chosen.bytes_per_vector,
+    }));
+    process.stdout.write(`${data.title}, ${rows} × ${dimension}, recall@${LIMIT} of at least ${options.recall}; chosen indexes on ${half} other queries\n`);
+    for (const [name, { seconds, measurements, recall, us, bytes }] of Object.entries({ tune: ours, grid })) {
+      process.stdout.write(`${name.padEnd(5)} ${seconds.toFixed(1).padStart(8)} s  ${String(measurements).padStart(6)} measurements  recall ${recall.toFixed(4)}  ${us.toFixed(1)} µs  ${bytes.toFixed(0)} bytes a vector\n`);
+    }
+    process.stdout.write(`tune took 1/${(grid.seconds / ours.seconds).toFixed(1)} of the time; its index takes ${(ours.us / grid.us).toFixed(2)} times as long a query\n`);
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+await runMain(main, USAGE);
