@@ -14,6 +14,7 @@ fn schema() -> Schema {
     let fields = vec![
         Field { nullable: true, ..Field::new("n", DataType::Int64) },
         Field { nullable: true, ..Field::new("s", DataType::VarChar { max_length: 10 }) },
+        Field { nullable: true, ..Field::new("j", DataType::Json) },
     ];
     Schema { fields, ..Schema::quick(2, Metric::L2) }
 }

@@ -1,7 +1,7 @@
 //! Filter expressions over columns of every type, with nulls.
 #![no_main]
 
-use elanus::filter::{Columns, ColumnsBuilder, FieldType, Value, compile};
+use elanus::filter::{Columns, ColumnsBuilder, Declared, Documents, FieldType, Params, Parsed, Shape, Value};
 use elanus::words::Blob;
 use libfuzzer_sys::fuzz_target;
 use std::sync::LazyLock;
@@ -23,12 +23,25 @@ static COLUMNS: LazyLock<Columns> = LazyLock::new(|| {
     Columns::open(Blob::copy_of(&section).expect("a small section"), ROWS).expect("a good section")
 });
 
+/// An object for each row, with and without a member.
+struct Objects;
+
+impl Documents for Objects {
+    fn document(&self, row: usize) -> &str {
+        [r#"{"j":{"k":[1,"a",{"x":null}]},"l":[1,2],"m":1.5}"#, r#"{"l":[],"m":"é\n"}"#, "", "{}"][row % 4]
+    }
+}
+
 fuzz_target!(|text: &str| {
-    let Ok(filter) = compile(text, &COLUMNS) else { return };
-    let rows = filter.evaluate();
+    let declared = |name: &str, elements| Declared { name: name.into(), elements, nullable: true };
+    let shape = Shape { declared: vec![declared("j", None), declared("l", Some(FieldType::Int64))], dynamic: true };
+    let params = Params::parse(r#"{"p":1,"q":["a",2]}"#).expect("good parameters");
+    let compile = |text: &str| Parsed::new(text, &params).and_then(|parsed| parsed.check(&COLUMNS, &shape));
+    let Ok(filter) = compile(text) else { return };
+    let rows = filter.evaluate_with(&Objects);
     assert_eq!(rows.len(), ROWS);
-    if let Ok(negated) = compile(&format!("not ({text})"), &COLUMNS) {
-        let mut both = negated.evaluate();
+    if let Ok(negated) = compile(&format!("not ({text})")) {
+        let mut both = negated.evaluate_with(&Objects);
         both.intersect(&rows);
         assert_eq!(both.count(), 0, "a row is in {text:?} and in its negation");
     }

@@ -1,3 +1,19 @@
+/** JSON of a value, with a BigInt as the integer that it is. */
+export function toJson(value: unknown): string | undefined {
+  let whole = true;
+  // `JSON.stringify` refuses a BigInt; a replacer sees it first.
+  const text = JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner !== 'bigint') return inner;
+    whole = false;
+    return 0;
+  });
+  if (whole) return text;
+  if (typeof value === 'bigint') return String(value);
+  if (Array.isArray(value)) return `[${value.map((item) => toJson(item) ?? 'null').join(',')}]`;
+  const members = Object.entries(value as object).map(([name, inner]) => [JSON.stringify(name), toJson(inner)] as const);
+  return `{${members.filter(([, inner]) => inner !== undefined).map(([name, inner]) => `${name}:${inner}`).join(',')}}`;
+}
+
 /**
  * Reads JSON and keeps 64-bit integers whole: an integer literal that a double can't hold exactly becomes a BigInt.
  * (`JSON.parse` alone would round 9007199254740993 to …992 in silence.)

@@ -104,6 +104,13 @@ pub(super) fn read_value(c: &mut Cursor<'_>) -> Result<Value<'static>> {
     })
 }
 
+pub(super) fn read_flag(c: &mut Cursor<'_>) -> Result<bool> {
+    match c.u8()? {
+        bit @ (0 | 1) => Ok(bit == 1),
+        other => Err(Error::corrupt(format!("a flag is {other}; the file is damaged"))),
+    }
+}
+
 pub(super) fn write_key(out: &mut Vec<u8>, key: &Key) {
     match key {
         Key::Int64(key) => out.extend(key.to_le_bytes()),

@@ -4,7 +4,6 @@ use super::schema::{Schema, invalid};
 use crate::filter::Value;
 use crate::index::stored_form;
 use crate::segment::Key;
-use crate::segment::fields::MAX_ROW_BYTES;
 use crate::words::{MatrixView, Result};
 use std::collections::HashSet;
 
@@ -13,10 +12,10 @@ use std::collections::HashSet;
 pub struct Draft {
     /// Its key; none if the collection gives keys.
     pub key: Option<Key>,
-    /// A value for each of the schema's fields, in order.
+    /// A value for each of the schema's [scalars](Schema::scalars), in order.
     pub values: Vec<Value<'static>>,
-    /// Dynamic fields: the text of a JSON object on one line, or nothing.
-    pub dynamic: String,
+    /// Fields of type JSON and Array and dynamic ones: the text of a JSON object on one line, or nothing.
+    pub document: String,
 }
 
 impl Draft {
@@ -31,10 +30,10 @@ impl Draft {
 pub struct Entity {
     /// Its key.
     pub key: Key,
-    /// A value for each of the schema's fields, in order.
+    /// A value for each of the schema's [scalars](Schema::scalars), in order.
     pub values: Vec<Value<'static>>,
-    /// Dynamic fields: the text of a JSON object; empty for none.
-    pub dynamic: String,
+    /// Fields of type JSON and Array and dynamic ones: the text of a JSON object; empty for none.
+    pub document: String,
 }
 
 /// Entities with their vectors, as they are stored.
@@ -55,6 +54,7 @@ impl Batch {
         mut assign: impl FnMut() -> Result<Key>,
     ) -> Result<Self> {
         let (count, dimension) = (drafts.len(), schema.dimension());
+        let scalars = schema.scalars().count();
         if vectors.len() != count * dimension {
             return Err(invalid(format!(
                 "{count} entities of {dimension} dimensions have {} numbers together, but {} came; give each its vector",
@@ -64,7 +64,7 @@ impl Batch {
         }
         let mut entities = Vec::with_capacity(count);
         let mut keys = HashSet::with_capacity(count);
-        for (row, Draft { key, values, dynamic }) in drafts.into_iter().enumerate() {
+        for (row, Draft { key, values, document }) in drafts.into_iter().enumerate() {
             let key = match key {
                 Some(key) => key,
                 None if schema.primary.auto_id => assign()?,
@@ -77,28 +77,16 @@ impl Batch {
             if !keys.insert(key.clone()) {
                 return Err(invalid(format!("two entities of the batch have the key {key}; keep one of them")));
             }
-            if values.len() != schema.fields.len() {
+            if values.len() != scalars {
                 return Err(invalid(format!(
                     "entity {row} has {} values for {} fields; give each one or null",
                     values.len(),
-                    schema.fields.len()
+                    scalars
                 )));
             }
-            if !dynamic.is_empty() && !schema.dynamic {
-                return Err(invalid(format!(
-                    "entity {row} has fields that the schema doesn't name: name them, or enable dynamic fields"
-                )));
-            }
-            // A later seal must not stumble over it.
-            if dynamic.len() >= MAX_ROW_BYTES || dynamic.contains('\n') {
-                return Err(invalid(format!(
-                    "the dynamic fields of entity {row} have {} bytes; they are JSON on one line of less than \
-                     {MAX_ROW_BYTES} bytes: keep less with the vector",
-                    dynamic.len()
-                )));
-            }
-            let values = schema.fields.iter().zip(values).map(|(field, value)| field.fit(value, row));
-            entities.push(Entity { key, values: values.collect::<Result<_>>()?, dynamic });
+            schema.check_document(&document, row)?;
+            let values = schema.scalars().zip(values).map(|(field, value)| field.fit(value, row));
+            entities.push(Entity { key, values: values.collect::<Result<_>>()?, document });
         }
         let vectors = match count {
             0 => vectors,

@@ -4,8 +4,9 @@
 //! out once a chunk, but for the last, which is still being filled.
 
 use super::entity::{Batch, Entity};
+use super::read::Chosen;
 use super::schema::{Schema, key_value};
-use crate::filter::{Columns, ColumnsBuilder, compile};
+use crate::filter::{Columns, ColumnsBuilder, Documents};
 use crate::index::rows::distance;
 use crate::segment::Key;
 use crate::words::{Bitmap, Blob, Hit, Result, TopK};
@@ -94,13 +95,14 @@ impl Growing {
     }
 
     /// The rows that are there and pass the filter.
-    pub(super) fn allowed(&mut self, filter: Option<&str>) -> Result<Bitmap> {
+    pub(super) fn allowed(&mut self, chosen: &Chosen) -> Result<Bitmap> {
         let mut allowed = Bitmap::from_words(self.gone.clone(), self.len);
         allowed.invert();
-        if let Some(text) = filter {
+        if let Some(filter) = &chosen.filter {
+            let shape = self.schema.shape();
             if self.chunks.is_empty() {
                 // Nothing is there to be found, but a wrong filter is refused all the same.
-                compile(text, &columns(&self.schema, &[])?)?;
+                filter.check(&columns(&self.schema, &[])?, &shape)?;
             }
             let mut words = Vec::with_capacity(self.gone.len());
             for chunk in &mut self.chunks {
@@ -108,7 +110,8 @@ impl Growing {
                     Some(columns) => columns,
                     None => columns(&self.schema, &chunk.entities)?,
                 };
-                words.extend_from_slice(compile(text, chunk.columns.insert(columns))?.evaluate().words());
+                let filter = filter.check(chunk.columns.insert(columns), &shape)?;
+                words.extend_from_slice(filter.evaluate_with(&*chunk).words());
             }
             allowed.intersect(&Bitmap::from_words(words, self.len));
         }
@@ -121,6 +124,12 @@ impl Growing {
             let row = row as u32;
             top.push(Hit { row, distance: distance(self.schema.vector.metric, query, self.vector(row)) });
         }
+    }
+}
+
+impl Documents for Chunk {
+    fn document(&self, row: usize) -> &str {
+        self.entities.get(row).map_or("", |entity| &entity.document)
     }
 }
 

@@ -123,7 +123,7 @@ impl Collection {
             for (&row, out) in rows.iter().zip(batch.vectors[start..].chunks_exact_mut(dimension)) {
                 part.vector(row, out)?;
             }
-            batch.entities.extend(part.entities(&rows, self.schema.dynamic)?);
+            batch.entities.extend(part.entities(&rows, self.schema.has_documents())?);
         }
         let sources = sources.iter().map(Part::source).collect();
         Ok(Job { schema: self.schema.clone(), first, sources, file: self.next_file, batch })
@@ -219,10 +219,10 @@ impl Job {
             true => PrimaryKeys::VarChar(entities.iter().filter_map(|e| varchar(&e.key)).collect()),
             false => PrimaryKeys::Int64(entities.iter().filter_map(|e| int64(&e.key)).collect()),
         };
-        let mut fields = schema.dynamic.then(FieldsWriter::new);
+        let mut fields = schema.has_documents().then(FieldsWriter::new);
         if let Some(fields) = &mut fields {
-            for Entity { dynamic, .. } in entities {
-                fields.push(if dynamic.is_empty() { "{}" } else { dynamic })?;
+            for Entity { document, .. } in entities {
+                fields.push(if document.is_empty() { "{}" } else { document })?;
             }
         }
         let input = Input {

@@ -71,17 +71,18 @@ impl Record {
     /// `INVALID_INPUT` if it is larger than a frame can be.
     pub(super) fn frame(&self, schema: &Schema, number: u64, offset: u64) -> Result<Vec<u8>> {
         let mut out = vec![0; FRAME_HEAD];
+        let documents = schema.has_documents();
         match self {
             Record::Put(Batch { vectors, entities }) => {
                 out.reserve(4 * vectors.len());
                 out.push(PUT);
                 out.extend((entities.len() as u32).to_le_bytes());
                 out.extend(as_bytes(vectors));
-                for Entity { key, values, dynamic } in entities {
+                for Entity { key, values, document } in entities {
                     write_key(&mut out, key);
                     values.iter().for_each(|value| write_value(&mut out, value));
-                    if schema.dynamic {
-                        write_text(&mut out, dynamic);
+                    if documents {
+                        write_text(&mut out, document);
                     }
                 }
             }
@@ -105,7 +106,7 @@ impl Record {
 
     fn decode(payload: &[u8], schema: &Schema) -> Result<Self> {
         let mut c = Cursor::new(payload, "a record of the log");
-        let varchar = schema.has_varchar_keys();
+        let (varchar, documents) = (schema.has_varchar_keys(), schema.has_documents());
         let key_bytes = if varchar { 4 } else { 8 };
         let record = match c.u8()? {
             PUT => {
@@ -120,12 +121,12 @@ impl Record {
                 for row in 0..count {
                     let key = read_key(&mut c, varchar)?;
                     schema.check_key(&key).map_err(damaged)?;
-                    let mut values = Vec::with_capacity(schema.fields.len());
-                    for field in &schema.fields {
+                    let mut values = Vec::new();
+                    for field in schema.scalars() {
                         values.push(field.fit(read_value(&mut c)?, row).map_err(damaged)?);
                     }
-                    let dynamic = if schema.dynamic { read_text(&mut c)? } else { String::new() };
-                    entities.push(Entity { key, values, dynamic });
+                    let document = if documents { read_text(&mut c)? } else { String::new() };
+                    entities.push(Entity { key, values, document });
                 }
                 Record::Put(Batch { vectors, entities })
             }

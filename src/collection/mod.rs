@@ -24,6 +24,8 @@
 
 pub mod catalog;
 mod codec;
+mod data_type;
+mod document;
 mod entity;
 mod growing;
 mod job;
@@ -37,10 +39,11 @@ mod store;
 mod tests;
 
 pub use catalog::Catalog;
+pub use data_type::{DataType, Element};
 pub use entity::{Batch, Draft, Entity};
 pub use job::{Job, Limits};
 pub use log::{LogReader, Record};
 pub use manifest::Manifest;
-pub use read::{Found, Place, Search};
-pub use schema::{DataType, Field, KeyType, Primary, Schema, VectorField};
+pub use read::{Condition, Found, Place, Search};
+pub use schema::{Field, KeyType, Primary, Schema, VectorField};
 pub use store::{Collection, Write, Written};

@@ -1,10 +1,12 @@
 //! A part of a collection: a sealed segment with what is gone of it, or a growing one.
 
+use super::document::Unpacked;
 use super::entity::Entity;
 use super::growing::Growing;
 use super::manifest::SegmentEntry;
+use super::read::Chosen;
 use super::schema::Schema;
-use crate::filter::{Value, compile};
+use crate::filter::{Parsed, Shape, Value};
 use crate::segment::{Key, Scratch, Sealed};
 use crate::words::{Bitmap, Blob, Error, Result};
 use std::borrow::Cow;
@@ -23,6 +25,11 @@ pub(super) struct SealedPart {
     pub(super) deleted: Bitmap,
     pub(super) scratch: Scratch,
     live: usize,
+    shape: Shape,
+    /// Its entities' JSON objects, once a filter has asked for them.
+    unpacked: Option<Unpacked>,
+    /// What passed the filter that was asked last: pages of answers ask it again.
+    passed: Option<(String, Bitmap)>,
 }
 
 impl SealedPart {
@@ -47,7 +54,38 @@ impl SealedPart {
             )));
         }
         let live = deleted.len() - deleted.count();
-        Ok(SealedPart { file, sealed, deleted, scratch: Scratch::default(), live })
+        let (scratch, shape) = (Scratch::default(), schema.shape());
+        Ok(SealedPart { file, sealed, deleted, scratch, live, shape, unpacked: None, passed: None })
+    }
+
+    /// The rows that pass a filter, gone or not.
+    fn passing(&mut self, filter: &Parsed, said: &str) -> Result<&Bitmap> {
+        let rows = match self.passed.take() {
+            Some((last, rows)) if last == said => rows,
+            _ => {
+                let filter = filter.check(self.sealed.columns(), &self.shape)?;
+                match filter.reads_documents() {
+                    false => filter.evaluate(),
+                    true => {
+                        let unpacked = match self.unpacked.take() {
+                            Some(unpacked) => unpacked,
+                            None => Unpacked::of(&self.sealed)?,
+                        };
+                        filter.evaluate_with(self.unpacked.insert(unpacked))
+                    }
+                }
+            }
+        };
+        Ok(&self.passed.insert((said.to_owned(), rows)).1)
+    }
+
+    /// JSON objects of rows; of many at once more than one call unpacks.
+    fn documents_of(&self, rows: &[u32]) -> Result<Vec<String>> {
+        let mut texts = Vec::with_capacity(rows.len());
+        for rows in rows.chunks(1024) {
+            texts.extend(self.sealed.fields(rows)?);
+        }
+        Ok(texts)
     }
 
     pub(super) fn entry(&self) -> SegmentEntry {
@@ -93,14 +131,14 @@ impl Part {
     }
 
     /// The rows that are there and pass the filter.
-    pub(super) fn allowed(&mut self, filter: Option<&str>) -> Result<Bitmap> {
+    pub(super) fn allowed(&mut self, chosen: &Chosen) -> Result<Bitmap> {
         match self {
-            Part::Growing(part) => part.allowed(filter),
+            Part::Growing(part) => part.allowed(chosen),
             Part::Sealed(part) => {
                 let mut allowed = part.deleted.clone();
                 allowed.invert();
-                if let Some(text) = filter {
-                    allowed.intersect(&compile(text, part.sealed.columns())?.evaluate());
+                if let Some(filter) = &chosen.filter {
+                    allowed.intersect(part.passing(filter, &chosen.said)?);
                 }
                 Ok(allowed)
             }
@@ -125,21 +163,21 @@ impl Part {
         }
     }
 
-    /// The entities of these rows; without their dynamic fields if those aren't asked for, which takes
+    /// The entities of these rows; without their JSON objects if those aren't asked for, which takes
     /// unpacking them.
-    pub(super) fn entities(&self, rows: &[u32], dynamic: bool) -> Result<Vec<Entity>> {
+    pub(super) fn entities(&self, rows: &[u32], documents: bool) -> Result<Vec<Entity>> {
         let part = match self {
             Part::Growing(part) => return Ok(rows.iter().map(|&row| part.entity(row).clone()).collect()),
             Part::Sealed(part) => part,
         };
-        let texts = if dynamic { part.sealed.fields(rows)? } else { vec![String::new(); rows.len()] };
+        let texts = if documents { part.documents_of(rows)? } else { vec![String::new(); rows.len()] };
         let columns = part.sealed.columns();
-        let entity = |(&row, mut dynamic): (&u32, String)| {
-            if dynamic == "{}" {
-                dynamic.clear();
+        let entity = |(&row, mut document): (&u32, String)| {
+            if document == "{}" {
+                document.clear();
             }
             let values = (1..columns.fields().len()).map(|column| owned(columns.value(column, row as usize)));
-            Ok(Entity { key: part.sealed.key(row)?, values: values.collect(), dynamic })
+            Ok(Entity { key: part.sealed.key(row)?, values: values.collect(), document })
         };
         rows.iter().zip(texts).map(entity).collect()
     }

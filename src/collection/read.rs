@@ -3,6 +3,7 @@
 use super::entity::Entity;
 use super::part::Part;
 use super::store::Collection;
+use crate::filter::{Params, Parsed};
 use crate::index::prepare_query;
 use crate::segment::{Key, Request};
 use crate::words::{Error, Result, TopK};
@@ -32,8 +33,8 @@ pub struct Search<'a> {
     pub limit: usize,
     /// How many of the nearest are passed over.
     pub offset: usize,
-    /// Only entities for which this expression is true.
-    pub filter: Option<&'a str>,
+    /// Only entities for which this is true.
+    pub filter: Condition<'a>,
     /// Only those nearer than this: see [`Request::radius`].
     pub radius: Option<f32>,
     /// Only those not nearer than this: see [`Request::range_filter`].
@@ -42,10 +43,50 @@ pub struct Search<'a> {
     pub exact: bool,
 }
 
+/// Which entities are meant.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Condition<'a> {
+    /// Those for which this expression is true; all without one.
+    pub text: Option<&'a str>,
+    /// What `{names}` in it stand for: a JSON object.
+    pub params: Option<&'a str>,
+}
+
+impl<'a> From<Option<&'a str>> for Condition<'a> {
+    fn from(text: Option<&'a str>) -> Self {
+        Condition { text, params: None }
+    }
+}
+
+/// A condition that was read.
+#[derive(Debug)]
+pub(super) struct Chosen {
+    pub(super) filter: Option<Parsed>,
+    /// All that was said, to know it again.
+    pub(super) said: String,
+}
+
+impl Chosen {
+    fn new(Condition { text, params }: Condition<'_>) -> Result<Self> {
+        let Some(text) = text else { return Ok(Chosen { filter: None, said: String::new() }) };
+        let said = format!("{text}\n{}", params.unwrap_or_default());
+        let params = params.map_or(Ok(Params::default()), Params::parse)?;
+        Ok(Chosen { filter: Some(Parsed::new(text, &params)?), said })
+    }
+}
+
 impl<'a> Search<'a> {
     /// The ten nearest.
     pub fn new(vector: &'a [f32]) -> Self {
-        Search { vector, limit: 10, offset: 0, filter: None, radius: None, range_filter: None, exact: false }
+        Search {
+            vector,
+            limit: 10,
+            offset: 0,
+            filter: Condition::default(),
+            radius: None,
+            range_filter: None,
+            exact: false,
+        }
     }
 }
 
@@ -58,22 +99,24 @@ impl Collection {
     pub fn search(&mut self, search: &Search<'_>) -> Result<Vec<Found>> {
         let Search { vector, limit, offset, filter, radius, range_filter, exact } = *search;
         let metric = self.schema.vector.metric;
-        let asked = Request { limit, offset, filter, radius, range_filter, exact, ..Request::new(vector) };
+        let asked = Request { limit, offset, radius, range_filter, exact, ..Request::new(vector) };
+        let chosen = Chosen::new(filter)?;
         let params = asked.params(metric)?;
         let mut query = Vec::new();
         prepare_query(vector, self.schema.dimension(), metric, &mut query)?;
         let mut hits = Vec::new();
         for (number, part) in (0u32..).zip(&mut self.parts) {
+            let allowed = part.allowed(&chosen)?;
             match part {
                 Part::Sealed(part) => {
-                    let each =
-                        Request { limit: asked.depth(), offset: 0, deleted: Some(&part.deleted), ..asked.clone() };
+                    let mut others = allowed;
+                    others.invert();
+                    let each = Request { limit: asked.depth(), offset: 0, deleted: Some(&others), ..asked.clone() };
                     for hit in part.sealed.search(&each, &mut part.scratch)? {
                         hits.push((hit.distance, number, part.sealed.given(hit.row)?, hit.row));
                     }
                 }
                 Part::Growing(part) => {
-                    let allowed = part.allowed(filter)?;
                     let mut top = TopK::new(asked.depth(), part.live());
                     top.reset_within(asked.depth(), params.window);
                     part.search(&query, &allowed, &mut top);
@@ -91,10 +134,16 @@ impl Collection {
     ///
     /// # Errors
     /// `INVALID_FILTER`, `FIELD_NOT_FOUND`.
-    pub fn query(&mut self, filter: Option<&str>, limit: Option<usize>, offset: usize) -> Result<Vec<Place>> {
+    pub fn query<'a>(
+        &mut self,
+        filter: impl Into<Condition<'a>>,
+        limit: Option<usize>,
+        offset: usize,
+    ) -> Result<Vec<Place>> {
+        let chosen = Chosen::new(filter.into())?;
         let mut found = Vec::new();
         for (number, part) in (0u32..).zip(&mut self.parts) {
-            for row in part.allowed(filter)?.iter() {
+            for row in part.allowed(&chosen)?.iter() {
                 let row = row as u32;
                 found.push((part.key(row)?, Place { part: number, row }));
             }
@@ -108,10 +157,11 @@ impl Collection {
     ///
     /// # Errors
     /// `INVALID_FILTER`, `FIELD_NOT_FOUND`.
-    pub fn count(&mut self, filter: Option<&str>) -> Result<usize> {
-        match filter {
+    pub fn count<'a>(&mut self, filter: impl Into<Condition<'a>>) -> Result<usize> {
+        let chosen = Chosen::new(filter.into())?;
+        match chosen.filter {
             None => Ok(self.live()),
-            filter => self.parts.iter_mut().try_fold(0, |sum, part| Ok(sum + part.allowed(filter)?.count())),
+            Some(_) => self.parts.iter_mut().try_fold(0, |sum, part| Ok(sum + part.allowed(&chosen)?.count())),
         }
     }
 
@@ -134,11 +184,11 @@ impl Collection {
         self.part(place)?.vector(place.row, out)
     }
 
-    /// The entities of these places, in their order, with or without dynamic fields.
+    /// The entities of these places, in their order, with or without their JSON objects.
     ///
     /// # Errors
     /// `INVALID_ARGUMENT` if there is nothing at a place; `CORRUPT_FILE` if a segment is damaged.
-    pub fn entities(&self, places: &[Place], dynamic: bool) -> Result<Vec<Entity>> {
+    pub fn entities(&self, places: &[Place], documents: bool) -> Result<Vec<Entity>> {
         let mut out: Vec<Option<Entity>> = vec![None; places.len()];
         for number in 0..self.parts.len() as u32 {
             // Of each part at once: rows that lie together are unpacked together.
@@ -146,7 +196,7 @@ impl Collection {
             let rows: Vec<u32> = mine().map(|i| places[i].row).collect();
             if let Some(&row) = rows.first() {
                 self.part(Place { part: number, row })?;
-                mine().zip(self.parts[number as usize].entities(&rows, dynamic)?).for_each(|(i, e)| out[i] = Some(e));
+                mine().zip(self.parts[number as usize].entities(&rows, documents)?).for_each(|(i, e)| out[i] = Some(e));
             }
         }
         out.into_iter().collect::<Option<_>>().ok_or_else(nothing_there)

@@ -1,14 +1,17 @@
 //! What the entities of a collection are made of.
 
-use super::codec::{read_count, read_text, read_value, write_text, write_value};
-use crate::filter::{ColumnsBuilder, FieldType, Value};
+use super::codec::{read_count, read_flag, read_text, read_value, write_text, write_value};
+use super::data_type::DataType;
+use crate::filter::{ColumnsBuilder, Declared, FieldType, Shape, Value};
 use crate::segment::Key;
-use crate::words::say::{decimal, quoted};
+use crate::words::say::quoted;
 use crate::words::{Code, Cursor, Error, MatrixView, Metric, Result};
 use std::borrow::Cow;
 
 /// The most bytes that a VarChar may be allowed: Milvus's limit.
 pub const MAX_VARCHAR: u32 = 65_535;
+/// The most elements that an Array may be allowed: Milvus's limit.
+pub const MAX_CAPACITY: u32 = 4096;
 
 /// What entities are made of.
 #[derive(Debug, Clone, PartialEq)]
@@ -68,113 +71,6 @@ pub struct Field {
     pub nullable: bool,
     /// What stands in for a null.
     pub default: Option<Value<'static>>,
-}
-
-/// The type of a field, under Milvus's name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DataType {
-    /// `true` or `false`.
-    Bool,
-    /// An integer of 8 bits.
-    Int8,
-    /// An integer of 16 bits.
-    Int16,
-    /// An integer of 32 bits.
-    Int32,
-    /// An integer of 64 bits.
-    Int64,
-    /// A finite float, rounded to 32 bits.
-    Float,
-    /// A finite float of 64 bits.
-    Double,
-    /// UTF-8 text.
-    VarChar {
-        /// The most bytes of it.
-        max_length: u32,
-    },
-}
-
-impl DataType {
-    /// The name that users see.
-    pub const fn name(self) -> &'static str {
-        match self {
-            DataType::Bool => "Bool",
-            DataType::Int8 => "Int8",
-            DataType::Int16 => "Int16",
-            DataType::Int32 => "Int32",
-            DataType::Int64 => "Int64",
-            DataType::Float => "Float",
-            DataType::Double => "Double",
-            DataType::VarChar { .. } => "VarChar",
-        }
-    }
-
-    /// The type of a name; a VarChar of `max_length`.
-    ///
-    /// # Errors
-    /// `INVALID_ARGUMENT`, with the names there are.
-    pub fn parse(name: &str, max_length: u32) -> Result<Self> {
-        let all = [
-            DataType::Bool,
-            DataType::Int8,
-            DataType::Int16,
-            DataType::Int32,
-            DataType::Int64,
-            DataType::Float,
-            DataType::Double,
-            DataType::VarChar { max_length },
-        ];
-        all.into_iter().find(|t| t.name() == name).ok_or_else(|| {
-            Error::argument(format!(
-                "fields of type {} can't be kept yet; the types are {}",
-                quoted(name),
-                all.map(DataType::name).join(", ")
-            ))
-        })
-    }
-
-    /// The type of the column that filters read.
-    pub const fn column(self) -> FieldType {
-        match self {
-            DataType::Bool => FieldType::Bool,
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => FieldType::Int64,
-            DataType::Float | DataType::Double => FieldType::Double,
-            DataType::VarChar { .. } => FieldType::VarChar,
-        }
-    }
-
-    /// The value as the field keeps it; the fault if it can't.
-    fn fit(self, value: Value<'static>) -> std::result::Result<Value<'static>, String> {
-        let whole = |bits: u32, n: i64| match n >= -(1 << (bits - 1)) && n < 1 << (bits - 1) {
-            true => Ok(Value::Int64(n)),
-            false => Err(format!("{n}, which doesn't fit {bits} bits")),
-        };
-        let float = |x: f64| match self {
-            _ if !x.is_finite() => Err(format!("{}, which is not finite; use null for what isn't known", decimal(x))),
-            DataType::Float if !(x as f32).is_finite() => {
-                Err(format!("{}, which is too large for 32 bits", decimal(x)))
-            }
-            DataType::Float => Ok(Value::Double(f64::from(x as f32))),
-            _ => Ok(Value::Double(x)),
-        };
-        match (self, value) {
-            (DataType::Bool, Value::Bool(flag)) => Ok(Value::Bool(flag)),
-            (DataType::Int8, Value::Int64(n)) => whole(8, n),
-            (DataType::Int16, Value::Int64(n)) => whole(16, n),
-            (DataType::Int32, Value::Int64(n)) => whole(32, n),
-            (DataType::Int64, Value::Int64(n)) => Ok(Value::Int64(n)),
-            (DataType::Float | DataType::Double, Value::Double(x)) => float(x),
-            (DataType::Float, Value::Int64(n)) => float(n as f64),
-            (DataType::Double, Value::Int64(n)) if n as f64 as i128 == i128::from(n) => Ok(Value::Double(n as f64)),
-            (DataType::VarChar { max_length }, Value::VarChar(text)) => match text.len() as u64 > u64::from(max_length)
-            {
-                true => Err(format!("a text of {} bytes, of which it takes {max_length}", text.len())),
-                false => Ok(Value::VarChar(text)),
-            },
-            (_, Value::Int64(n)) => Err(format!("the integer {n}")),
-            (_, other) => Err(format!("a {}", other.field_type().map_or("null", FieldType::name))),
-        }
-    }
 }
 
 impl Field {
@@ -238,10 +134,15 @@ impl Schema {
             )));
         }
         // As a column, a name is held to what filters can say, and is there once.
-        let names = self.columns().chain([(vector.name.as_str(), FieldType::Bool)]);
+        let others = self.documents().map(|field| (field.name.as_str(), FieldType::Bool));
+        let names = self.columns().chain([(vector.name.as_str(), FieldType::Bool)]).chain(others);
         ColumnsBuilder::new(names).map_err(|error| Error::argument(error.message))?;
         let lengths = fields.iter().map(|field| match field.data_type {
-            DataType::VarChar { max_length } => Some((&field.name, max_length)),
+            DataType::Array { elements, .. } => (&field.name, elements.data_type()),
+            other => (&field.name, other),
+        });
+        let lengths = lengths.map(|(name, data_type)| match data_type {
+            DataType::VarChar { max_length } => Some((name, max_length)),
             _ => None,
         });
         let key_length = match primary.key_type {
@@ -258,6 +159,14 @@ impl Schema {
             return Err(Error::argument("autoID gives numbers; make the primary key Int64"));
         }
         for field in fields {
+            if let DataType::Array { max_capacity, .. } = field.data_type
+                && (max_capacity == 0 || max_capacity > MAX_CAPACITY)
+            {
+                return Err(Error::argument(format!(
+                    "max_capacity of field {} is {max_capacity}; it is 1 to {MAX_CAPACITY} elements",
+                    quoted(&field.name)
+                )));
+            }
             if let Some(default) = &field.default
                 && field.data_type.fit(default.clone()).ok().as_ref() != Some(default)
             {
@@ -284,8 +193,36 @@ impl Schema {
     /// The columns that filters read, the primary key first.
     pub(super) fn columns(&self) -> impl Iterator<Item = (&str, FieldType)> {
         let key = if self.has_varchar_keys() { FieldType::VarChar } else { FieldType::Int64 };
-        let fields = self.fields.iter().map(|field| (field.name.as_str(), field.data_type.column()));
+        let fields = self.fields.iter().filter_map(|field| Some((field.name.as_str(), field.data_type.column()?)));
         [(self.primary.name.as_str(), key)].into_iter().chain(fields)
+    }
+
+    /// The fields that are columns: those that [`Draft::values`](super::Draft) are of.
+    pub fn scalars(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| field.data_type.column().is_some())
+    }
+
+    /// The fields that are kept in the entity's JSON object.
+    pub(super) fn documents(&self) -> impl Iterator<Item = &Field> {
+        self.fields.iter().filter(|field| field.data_type.column().is_none())
+    }
+
+    /// Whether entities have such an object.
+    pub fn has_documents(&self) -> bool {
+        self.dynamic || self.documents().next().is_some()
+    }
+
+    /// What filters may say of that object.
+    pub(super) fn shape(&self) -> Shape {
+        let declared = self.documents().map(|Field { name, data_type, nullable, .. }| Declared {
+            name: name.clone(),
+            elements: match data_type {
+                DataType::Array { elements, .. } => elements.data_type().column(),
+                _ => None,
+            },
+            nullable: *nullable,
+        });
+        Shape { declared: declared.collect(), dynamic: self.dynamic }
     }
 
     /// Refuses a key of another type, or one that is too long.
@@ -325,18 +262,7 @@ impl Schema {
         out.extend((fields.len() as u32).to_le_bytes());
         for field in fields {
             write_text(out, &field.name);
-            let (code, length) = match field.data_type {
-                DataType::Bool => (0, 0),
-                DataType::Int8 => (1, 0),
-                DataType::Int16 => (2, 0),
-                DataType::Int32 => (3, 0),
-                DataType::Int64 => (4, 0),
-                DataType::Float => (5, 0),
-                DataType::Double => (6, 0),
-                DataType::VarChar { max_length } => (7, max_length),
-            };
-            out.extend([code, u8::from(field.nullable)]);
-            out.extend(length.to_le_bytes());
+            field.data_type.encode(out, field.nullable);
             write_value(out, field.default.as_ref().unwrap_or(&Value::Null));
         }
     }
@@ -347,33 +273,13 @@ impl Schema {
             0 => KeyType::Int64,
             max_length => KeyType::VarChar { max_length },
         };
-        let flag = |c: &mut Cursor<'_>| match c.u8()? {
-            bit @ (0 | 1) => Ok(bit == 1),
-            other => Err(Error::corrupt(format!("a flag of the schema is {other}; the file is damaged"))),
-        };
-        let (auto_id, dynamic, metric) = (flag(c)?, flag(c)?, Metric::from_code(c.u8()?)?);
+        let (auto_id, dynamic, metric) = (read_flag(c)?, read_flag(c)?, Metric::from_code(c.u8()?)?);
         let vector = VectorField { name: read_text(c)?, dimension: c.u32()?, metric };
         let count = read_count(c, 11, "fields")?;
         let mut fields = Vec::with_capacity(count);
         for _ in 0..count {
             let name = read_text(c)?;
-            let (code, nullable, length) = (c.u8()?, flag(c)?, c.u32()?);
-            let data_type = match code {
-                0 => DataType::Bool,
-                1 => DataType::Int8,
-                2 => DataType::Int16,
-                3 => DataType::Int32,
-                4 => DataType::Int64,
-                5 => DataType::Float,
-                6 => DataType::Double,
-                7 => DataType::VarChar { max_length: length },
-                other => {
-                    return Err(Error::new(
-                        Code::UnsupportedFormat,
-                        format!("field type {other} is not known to this version of elanus; update it"),
-                    ));
-                }
-            };
+            let (data_type, nullable) = DataType::decode(c)?;
             let default = Some(read_value(c)?).filter(|value| *value != Value::Null);
             fields.push(Field { name, data_type, nullable, default });
         }

@@ -5,7 +5,7 @@ use super::growing::Growing;
 use super::log::{LOG_HEAD, LogReader, Record};
 use super::manifest::Manifest;
 use super::part::{Part, SealedPart};
-use super::read::Place;
+use super::read::{Condition, Place};
 use super::schema::{Schema, invalid};
 use crate::segment::Key;
 use crate::words::{Blob, Error, Result};
@@ -227,8 +227,8 @@ impl Collection {
     ///
     /// # Errors
     /// `INVALID_FILTER`, `FIELD_NOT_FOUND`.
-    pub fn delete_where(&mut self, filter: &str) -> Result<Write> {
-        let places = self.query(Some(filter), None, 0)?;
+    pub fn delete_where<'a>(&mut self, filter: impl Into<Condition<'a>>) -> Result<Write> {
+        let places = self.query(filter, None, 0)?;
         self.take_out(places.into_iter().map(|place| self.key(place)).collect::<Result<_>>()?)
     }
 

@@ -1,6 +1,6 @@
 //! What a filter text says, before anything is known of the fields.
 
-use super::number::{Number, Op};
+use super::number::{Arithmetic, Number, Op};
 use crate::words::say::{decimal, quoted};
 
 /// A piece of the tree, with the byte where its text starts.
@@ -37,12 +37,48 @@ pub(super) enum Expression {
         operand: At<Operand>,
         negated: bool,
     },
+    Exists(At<Operand>),
+    /// `json_contains` and the like.
+    Contains {
+        /// Whether it is `array_contains…`.
+        array: bool,
+        wanted: Wanted,
+        operand: At<Operand>,
+        items: Vec<At<Literal>>,
+    },
+}
+
+/// How many of its values an array is to contain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wanted {
+    All,
+    Any,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Operand {
     Field(String),
+    Path {
+        root: String,
+        /// At least one.
+        steps: Vec<Step>,
+    },
     Literal(Literal),
+    Arithmetic {
+        op: At<Arithmetic>,
+        left: Box<At<Operand>>,
+        right: Box<At<Operand>>,
+    },
+    Negative(Box<At<Operand>>),
+    /// `array_length(…)`.
+    Length(Box<At<Operand>>),
+}
+
+/// A step of a path.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Step {
+    Key(String),
+    Index(usize),
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +86,7 @@ pub(super) enum Literal {
     Bool(bool),
     Number(Number),
     Text(String),
+    List(Vec<Literal>),
 }
 
 impl Literal {
@@ -60,6 +97,7 @@ impl Literal {
             Literal::Number(Number::Int(value)) => format!("the integer {value}"),
             Literal::Number(Number::Double(value)) => format!("the float {}", decimal(*value)),
             Literal::Text(value) => format!("the text {}", shortened(value)),
+            Literal::List(items) => format!("a list of {}", items.len()),
         }
     }
 }

@@ -5,19 +5,24 @@
 //! of `a and b` are those of both and the rows of `a or b` those of either; only `not` would have
 //! to tell unknown from false, and De Morgan's laws hold with unknowns too.
 
-use super::ast::{At, Expression, Literal, Operand};
+use super::FULL;
+use super::ast::{At, Expression, Literal, Operand, Step, Wanted};
 use super::columns::{Column, Columns, Data, Texts};
+use super::documents::Shape;
+use super::each::{Each, Node, Path, Set};
 use super::evaluate::{Filter, Plan, Test};
-use super::lexer::Source;
+use super::lexer::{META, Source};
 use super::like::Pattern;
-use super::number::{Number, Op, compare, double_range, exact_f64, exact_i64, int_range, sorted_doubles, sorted_ints};
+use super::number::{
+    Arithmetic, Number, Op, double_range, exact_f64, exact_i64, int_range, sorted_doubles, sorted_ints,
+};
 use super::value::FieldType;
 use crate::words::say::quoted;
 use crate::words::{Code, Error, Result};
 
-/// Checks a parsed filter against the columns.
-pub(super) fn check(expression: &Expression, source: Source<'_>, columns: &Columns) -> Result<Filter> {
-    let plan = Checker { source, columns }.plan(expression, false)?;
+/// Checks a parsed filter against the columns, and the objects beside them.
+pub(super) fn check(expression: &Expression, source: Source<'_>, columns: &Columns, shape: &Shape) -> Result<Filter> {
+    let plan = Checker { source, columns, shape }.plan(expression, false)?;
     Ok(Filter::new(plan, columns.rows()))
 }
 
@@ -61,9 +66,17 @@ fn edits(a: &str, b: &str) -> usize {
 struct Checker<'a> {
     source: Source<'a>,
     columns: &'a Columns,
+    shape: &'a Shape,
 }
 
-impl Checker<'_> {
+/// What an operand is: what a pass over one column can test, or what gives a value row by row.
+enum Resolved<'a> {
+    Column(&'a Column),
+    Literal(&'a Literal),
+    Node(Node),
+}
+
+impl<'a> Checker<'a> {
     fn plan(&self, expression: &Expression, negated: bool) -> Result<Plan> {
         let all = |terms: &[Expression]| terms.iter().map(|term| self.plan(term, negated)).collect::<Result<Vec<_>>>();
         match expression {
@@ -77,44 +90,167 @@ impl Checker<'_> {
             Expression::In { operand, negated: not_in, items } => self.list(operand, items, negated != *not_in),
             Expression::Like { operand, pattern } => self.like(operand, pattern, negated),
             Expression::IsNull { operand, negated: not_null } => {
-                let column = self.field(operand, "\"is null\"")?;
-                Ok(Plan::IsNull { column: column.clone(), negated: negated != *not_null })
+                let negated = negated != *not_null;
+                match self.resolve(operand)? {
+                    Resolved::Column(column) => Ok(Plan::IsNull { column: column.clone(), negated }),
+                    Resolved::Node(Node::Path(path)) => Ok(each(Each::IsNull(path), negated)),
+                    _ => Err(self.no_field(operand, "\"is null\"")),
+                }
+            }
+            Expression::Exists(operand) | Expression::Contains { operand, .. } if !FULL => {
+                Err(self.no_field(operand, "a comparison"))
+            }
+            Expression::Exists(operand) => match self.resolve(operand)? {
+                Resolved::Node(Node::Path(path)) => Ok(each(Each::Exists(path), negated)),
+                _ => Err(self.source.error(
+                    operand.at,
+                    "\"exists\" is for members of JSON and dynamic fields; other fields are always there, and \"is not null\" \
+                     says whether they have a value",
+                )),
+            },
+            Expression::Contains { array, wanted, operand, items } => {
+                Ok(each(self.contains(*array, *wanted, operand, items)?, negated))
             }
         }
     }
 
+    /// Finds what an operand speaks of.
+    fn resolve<'e>(&self, operand: &'e At<Operand>) -> Result<Resolved<'e>>
+    where
+        'a: 'e,
+    {
+        Ok(match &operand.what {
+            Operand::Literal(literal) => Resolved::Literal(literal),
+            Operand::Field(name) => match self.columns.find(name) {
+                Some(column) => Resolved::Column(column),
+                None if !FULL => return Err(self.no_such_field(name, operand.at)),
+                None => Resolved::Node(Node::Path(self.path(name, &[], operand.at)?)),
+            },
+            // The parser made none.
+            _ if !FULL => return Err(self.no_field(operand, "a comparison")),
+            Operand::Path { root, steps } => Resolved::Node(Node::Path(self.path(root, steps, operand.at)?)),
+            Operand::Arithmetic { op, left, right } => Resolved::Node(Node::Arithmetic {
+                op: op.what,
+                left: Box::new(self.number(left, op.what)?),
+                right: Box::new(self.number(right, op.what)?),
+            }),
+            Operand::Negative(inner) => {
+                Resolved::Node(Node::Negative(Box::new(self.number(inner, Arithmetic::Subtract)?)))
+            }
+            Operand::Length(inner) => match self.resolve(inner)? {
+                Resolved::Node(Node::Path(path)) => Resolved::Node(Node::Length(path)),
+                _ => return Err(self.no_array(inner, "array_length")),
+            },
+        })
+    }
+
+    /// A member of the rows' objects.
+    fn path(&self, root: &str, steps: &[Step], at: usize) -> Result<Path> {
+        if root == META {
+            let Some(Step::Key(name)) = steps.first() else {
+                return Err(self.source.error(at, "$meta holds fields by name; write $meta[\"name\"]"));
+            };
+            if !self.shape.dynamic {
+                return Err(self.source.error_of(Code::FieldNotFound, at, "there are no dynamic fields here"));
+            }
+            // A field of its own is no dynamic one.
+            return match self.shape.find(name) {
+                Some(_) => Err(self.source.error(at, "this is a field of the schema; write its name without $meta")),
+                None => Ok(Path { steps: steps.to_vec(), nullable: false }),
+            };
+        }
+        let first = [Step::Key(root.to_owned())];
+        let steps = first.into_iter().chain(steps.iter().cloned());
+        match (self.shape.find(root), self.columns.find(root)) {
+            (Some(field), _) => Ok(Path { steps: steps.collect(), nullable: field.nullable }),
+            (None, Some(column)) => Err(self.source.error(
+                at,
+                format!(
+                    "field {root} is {}, and only JSON, Array and dynamic fields have members",
+                    column.field_type()
+                ),
+            )),
+            (None, None) if self.shape.dynamic => Ok(Path { steps: steps.collect(), nullable: false }),
+            (None, None) => Err(self.no_such_field(root, at)),
+        }
+    }
+
+    fn no_such_field(&self, name: &str, at: usize) -> Error {
+        let columns = self.columns.fields().map(|(field, _)| field);
+        let fields = columns.chain(self.shape.declared.iter().map(|field| field.name.as_str()));
+        self.source.error_of(Code::FieldNotFound, at, missing(name, fields))
+    }
+
+    /// An operand of a calculation.
+    fn number(&self, operand: &At<Operand>, op: Arithmetic) -> Result<Node> {
+        let what = match self.resolve(operand)? {
+            Resolved::Column(column) => match column.field_type() {
+                FieldType::Double if op == Arithmetic::Remainder => {
+                    return Err(self.source.error(
+                        operand.at,
+                        format!("field {} is Double, and remainders are of integers", column.name),
+                    ));
+                }
+                field_type if field_type.is_number() => return Ok(Node::Column(column.clone())),
+                other => format!("field {} is {other}", column.name),
+            },
+            Resolved::Literal(Literal::Number(number)) => return Ok(Node::Literal(Literal::Number(*number))),
+            Resolved::Literal(other) => format!("{} came", other.describe()),
+            Resolved::Node(Node::Path(path)) if self.is_array(&path) => "an array is none".to_owned(),
+            Resolved::Node(node) => return Ok(node),
+        };
+        Err(self.source.error(operand.at, format!("expected a number to calculate with, but {what}")))
+    }
+
+    /// Whether a path is a whole field of type Array.
+    fn is_array(&self, path: &Path) -> bool {
+        match path.steps.as_slice() {
+            [Step::Key(name)] => self.shape.find(name).is_some_and(|field| field.elements.is_some()),
+            _ => false,
+        }
+    }
+
+    /// The type of what a path leads to, where the schema says it.
+    fn type_of(&self, path: &Path) -> Option<FieldType> {
+        match path.steps.as_slice() {
+            [Step::Key(name), Step::Index(_)] => self.shape.find(name)?.elements,
+            _ => None,
+        }
+    }
+
     fn truth(&self, operand: &At<Operand>, negated: bool) -> Result<Plan> {
-        match &operand.what {
-            Operand::Literal(Literal::Bool(value)) => Ok(Plan::Constant(*value != negated)),
-            Operand::Literal(other) => Err(self
+        match self.resolve(operand)? {
+            Resolved::Literal(Literal::Bool(value)) => Ok(Plan::Constant(*value != negated)),
+            Resolved::Literal(other) => Err(self
                 .source
                 .error(operand.at, format!("{} is no condition by itself; compare it with a field", other.describe()))),
-            Operand::Field(name) => {
-                let column = self.column(name, operand.at)?;
-                match column.field_type() {
-                    FieldType::Bool => Ok(test(column, Test::Is(!negated), false)),
-                    other => Err(self.source.error(
-                        operand.at,
-                        format!(
-                            "field {name} is {other}, so it is no condition by itself; compare it with something \
-                             (\"not\" binds tighter than a comparison: write not ({name} == …))"
-                        ),
-                    )),
-                }
+            Resolved::Column(column) => match column.field_type() {
+                FieldType::Bool => Ok(test(column, Test::Is(!negated), false)),
+                other => Err(self.source.error(
+                    operand.at,
+                    format!(
+                        "field {name} is {other}, so it is no condition by itself; compare it with something \
+                         (\"not\" binds tighter than a comparison: write not ({name} == …))",
+                        name = column.name
+                    ),
+                )),
+            },
+            Resolved::Node(node @ Node::Path(_)) => Ok(each(Each::Truth(node), negated)),
+            Resolved::Node(_) => {
+                Err(self.source.error(operand.at, "a number is no condition by itself; compare it with something"))
             }
         }
     }
 
     fn comparison(&self, left: &At<Operand>, op: &At<Op>, right: &At<Operand>, negated: bool) -> Result<Plan> {
-        match (&left.what, &right.what) {
-            (Operand::Field(name), Operand::Literal(value)) => {
-                self.with_literal(self.column(name, left.at)?, op.what, value, right.at, negated)
+        match (self.resolve(left)?, self.resolve(right)?) {
+            (Resolved::Column(column), Resolved::Literal(value)) => {
+                self.with_literal(column, op.what, value, right.at, negated)
             }
-            (Operand::Literal(value), Operand::Field(name)) => {
-                self.with_literal(self.column(name, right.at)?, op.what.flipped(), value, left.at, negated)
+            (Resolved::Literal(value), Resolved::Column(column)) => {
+                self.with_literal(column, op.what.flipped(), value, left.at, negated)
             }
-            (Operand::Field(a), Operand::Field(b)) => {
-                let (a, b) = (self.column(a, left.at)?, self.column(b, right.at)?);
+            (Resolved::Column(a), Resolved::Column(b)) => {
                 let (x, y) = (a.field_type(), b.field_type());
                 if x != y && !(x.is_number() && y.is_number()) {
                     return Err(self.source.error(
@@ -126,15 +262,9 @@ impl Checker<'_> {
                 let op = if negated { op.what.negated() } else { op.what };
                 Ok(Plan::Pair { left: a.clone(), op, right: b.clone() })
             }
-            (Operand::Literal(a), Operand::Literal(b)) => {
+            (Resolved::Literal(a), Resolved::Literal(b)) => {
                 let order = match (a, b) {
-                    (Literal::Number(Number::Int(a)), Literal::Number(Number::Int(b))) => a.cmp(b),
-                    (Literal::Number(Number::Int(a)), Literal::Number(Number::Double(b))) => compare(*a, *b),
-                    (Literal::Number(Number::Double(a)), Literal::Number(Number::Int(b))) => compare(*b, *a).reverse(),
-                    // Literals are finite, so they have an order.
-                    (Literal::Number(Number::Double(a)), Literal::Number(Number::Double(b))) => {
-                        a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal)
-                    }
+                    (Literal::Number(a), Literal::Number(b)) => a.order(*b),
                     (Literal::Text(a), Literal::Text(b)) => a.cmp(b),
                     (Literal::Bool(a), Literal::Bool(b)) => {
                         self.ordered(FieldType::Bool, op)?;
@@ -148,6 +278,37 @@ impl Checker<'_> {
                 };
                 Ok(Plan::Constant(op.what.holds(order) != negated))
             }
+            (a, b) => {
+                self.comparable(&a, &b, op)?;
+                self.comparable(&b, &a, op)?;
+                Ok(each(Each::Compare { left: node(a), op: op.what, right: node(b) }, negated))
+            }
+        }
+    }
+
+    /// Refuses what is never true: a number beside something that is no number, whole arrays in an order.
+    fn comparable(&self, one: &Resolved<'_>, other: &Resolved<'_>, op: &At<Op>) -> Result<()> {
+        let expected = match one {
+            Resolved::Node(Node::Arithmetic { .. } | Node::Negative(_) | Node::Length(_)) => Some(FieldType::Int64),
+            Resolved::Node(Node::Path(path)) => {
+                if self.is_array(path) && !matches!(op.what, Op::Equal | Op::NotEqual) {
+                    return Err(self.source.error(op.at, "arrays have no order; use \"==\" or \"!=\", or an element"));
+                }
+                self.type_of(path)
+            }
+            _ => None,
+        };
+        let came = match other {
+            Resolved::Literal(literal) => (literal_type(literal), literal.describe()),
+            Resolved::Column(column) => (Some(column.field_type()), format!("field {}", column.name)),
+            Resolved::Node(_) => return Ok(()),
+        };
+        match (expected, came) {
+            (Some(a), (b, came)) if b.is_none_or(|b| a != b && !(a.is_number() && b.is_number())) => {
+                let expected = if a.is_number() { "a number" } else { a.name() };
+                Err(self.source.error(op.at, format!("{expected} can't be compared with {came}")))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -180,11 +341,19 @@ impl Checker<'_> {
     }
 
     fn list(&self, operand: &At<Operand>, items: &[At<Literal>], negated: bool) -> Result<Plan> {
-        let column = self.field(operand, "\"in\"")?;
+        let column = match self.resolve(operand)? {
+            Resolved::Column(column) => column,
+            Resolved::Literal(_) => return Err(self.no_field(operand, "\"in\"")),
+            Resolved::Node(node) => {
+                let set = Set::new(items.iter().map(|item| &item.what));
+                return Ok(each(Each::In { node, set }, negated));
+            }
+        };
         let fits = |item: &&At<Literal>| match (&item.what, column.field_type()) {
             (Literal::Number(_), field_type) => field_type.is_number(),
             (Literal::Bool(_), field_type) => field_type == FieldType::Bool,
             (Literal::Text(_), field_type) => field_type == FieldType::VarChar,
+            (Literal::List(_), _) => false,
         };
         if let Some(wrong) = items.iter().find(|item| !fits(item)) {
             return Err(self.mismatch(column, &wrong.what, wrong.at));
@@ -238,7 +407,13 @@ impl Checker<'_> {
     }
 
     fn like(&self, operand: &At<Operand>, pattern: &str, negated: bool) -> Result<Plan> {
-        let column = self.field(operand, "\"like\"")?;
+        let column = match self.resolve(operand)? {
+            Resolved::Column(column) => column,
+            Resolved::Node(node @ Node::Path(_)) => {
+                return Ok(each(Each::Like { node, pattern: Pattern::new(pattern) }, negated));
+            }
+            _ => return Err(self.no_field(operand, "\"like\"")),
+        };
         let Data::VarChar(texts) = column.data() else {
             return Err(self.source.error(
                 operand.at,
@@ -248,20 +423,42 @@ impl Checker<'_> {
         Ok(test(column, like_test(texts, &Pattern::new(pattern))?, negated))
     }
 
-    fn column(&self, name: &str, at: usize) -> Result<&Column> {
-        self.columns.find(name).ok_or_else(|| {
-            let fields = self.columns.fields().map(|(field, _)| field);
-            self.source.error_of(Code::FieldNotFound, at, missing(name, fields))
-        })
+    fn contains(&self, array: bool, wanted: Wanted, operand: &At<Operand>, items: &[At<Literal>]) -> Result<Each> {
+        let path = match self.resolve(operand)? {
+            Resolved::Node(Node::Path(path)) => path,
+            _ => return Err(self.no_array(operand, if array { "array_contains" } else { "json_contains" })),
+        };
+        let elements = match path.steps.as_slice() {
+            [Step::Key(name)] => self.shape.find(name).and_then(|field| field.elements),
+            _ => None,
+        };
+        if let Some(elements) = elements
+            && let Some(wrong) = items.iter().find(|item| {
+                literal_type(&item.what).is_none_or(|t| t != elements && !(t.is_number() && elements.is_number()))
+            })
+        {
+            let came = wrong.what.describe();
+            return Err(self.source.error(wrong.at, format!("the array's elements are {elements}, but {came} came")));
+        }
+        Ok(Each::Contains { path, wanted, items: items.iter().map(|item| item.what.clone()).collect() })
     }
 
-    fn field(&self, operand: &At<Operand>, what: &str) -> Result<&Column> {
-        match &operand.what {
-            Operand::Field(name) => self.column(name, operand.at),
-            Operand::Literal(value) => Err(self
-                .source
-                .error(operand.at, format!("expected a field before {what}, but {} came", value.describe()))),
-        }
+    fn no_field(&self, operand: &At<Operand>, what: &str) -> Error {
+        let came = match &operand.what {
+            Operand::Literal(value) => value.describe(),
+            _ => "a calculation".to_owned(),
+        };
+        self.source.error(operand.at, format!("expected a field before {what}, but {came} came"))
+    }
+
+    fn no_array(&self, operand: &At<Operand>, call: &str) -> Error {
+        let came = match &operand.what {
+            Operand::Field(name) => {
+                self.columns.find(name).map_or(String::new(), |column| column.field_type().to_string())
+            }
+            _ => "something else".to_owned(),
+        };
+        self.source.error(operand.at, format!("{call} is for arrays, but {came} came"))
     }
 
     fn ordered(&self, field_type: FieldType, op: &At<Op>) -> Result<()> {
@@ -283,6 +480,32 @@ impl Checker<'_> {
             format!("field {} is {}, but {} came; {remedy}", column.name, column.field_type(), value.describe()),
         )
     }
+}
+
+fn node(resolved: Resolved<'_>) -> Node {
+    match resolved {
+        Resolved::Column(column) => Node::Column(column.clone()),
+        Resolved::Literal(literal) => Node::Literal(literal.clone()),
+        Resolved::Node(node) => node,
+    }
+}
+
+/// The type of field that a literal belongs in; none for a list.
+fn literal_type(literal: &Literal) -> Option<FieldType> {
+    match literal {
+        Literal::Bool(_) => Some(FieldType::Bool),
+        Literal::Number(Number::Int(_)) => Some(FieldType::Int64),
+        Literal::Number(Number::Double(_)) => Some(FieldType::Double),
+        Literal::Text(_) => Some(FieldType::VarChar),
+        Literal::List(_) => None,
+    }
+}
+
+fn each(test: Each, negated: bool) -> Plan {
+    if !FULL {
+        return Plan::Constant(false);
+    }
+    Plan::Each { test: Box::new(test), negated }
 }
 
 fn test(column: &Column, test: Test, outside: bool) -> Plan {

@@ -1,6 +1,9 @@
 //! A checked filter, and the rows for which it is true.
 
+use super::FULL;
 use super::columns::{Codes, Column, Data, Texts, bit, numbers};
+use super::documents::Documents;
+use super::each::Each;
 use super::number::{Op, compare};
 use crate::words::Bitmap;
 use std::cmp::Ordering;
@@ -35,6 +38,11 @@ pub(super) enum Plan {
         op: Op,
         right: Column,
     },
+    /// Rows for which the test holds, or with `negated` is known not to.
+    Each {
+        test: Box<Each>,
+        negated: bool,
+    },
 }
 
 /// A test of one column's values; its kind always fits the column's type.
@@ -57,24 +65,68 @@ impl Filter {
         Filter { plan, rows }
     }
 
-    /// The rows for which the filter is true.
+    /// The rows for which the filter is true, where no objects are beside the columns.
     pub fn evaluate(&self) -> Bitmap {
-        rows_of(&self.plan, self.rows)
+        self.evaluate_with(&())
+    }
+
+    /// The rows for which the filter is true.
+    pub fn evaluate_with(&self, documents: &dyn Documents) -> Bitmap {
+        rows_of(&self.plan, &Bitmap::all(self.rows), documents)
+    }
+
+    /// Whether it speaks of objects beside the columns.
+    pub fn reads_documents(&self) -> bool {
+        reads_documents(&self.plan)
     }
 }
 
-fn rows_of(plan: &Plan, rows: usize) -> Bitmap {
+fn reads_documents(plan: &Plan) -> bool {
+    match plan {
+        Plan::And(terms) | Plan::Or(terms) => terms.iter().any(reads_documents),
+        Plan::Each { test, .. } => FULL && test.reads_documents(),
+        _ => false,
+    }
+}
+
+fn has_each(plan: &Plan) -> bool {
+    match plan {
+        Plan::And(terms) | Plan::Or(terms) => terms.iter().any(has_each),
+        Plan::Each { .. } => true,
+        _ => false,
+    }
+}
+
+/// The rows among `within` for which the plan is true; of others it may say anything.
+fn rows_of(plan: &Plan, within: &Bitmap, documents: &dyn Documents) -> Bitmap {
+    let rows = within.len();
     match plan {
         Plan::Constant(true) => Bitmap::all(rows),
         Plan::Constant(false) => Bitmap::none(rows),
-        Plan::And(terms) => terms.iter().fold(Bitmap::all(rows), |mut found, term| {
-            found.intersect(&rows_of(term, rows));
+        Plan::And(terms) => {
+            // Passes over columns are cheap; what is worked out row by row comes last, for the rows that are left.
+            let mut found = within.clone();
+            for slow in [false, true] {
+                for term in terms.iter().filter(|term| has_each(term) == slow) {
+                    found.intersect(&rows_of(term, &found, documents));
+                }
+            }
             found
-        }),
+        }
         Plan::Or(terms) => terms.iter().fold(Bitmap::none(rows), |mut found, term| {
-            found.union(&rows_of(term, rows));
+            found.union(&rows_of(term, within, documents));
             found
         }),
+        Plan::Each { .. } if !FULL => Bitmap::none(rows),
+        Plan::Each { test, negated } => {
+            let mut found = Bitmap::none(rows);
+            for row in within.iter() {
+                if test.holds(row, documents).is_some_and(|holds| holds != *negated) {
+                    found.insert(row);
+                }
+            }
+            found
+        }
         Plan::IsNull { column, negated } => {
             let mut found = having_value(column);
             if !negated {

@@ -1,7 +1,7 @@
 //! Filter text to tokens.
 
 use super::ast::shortened;
-use super::number::Op;
+use super::number::{Arithmetic, Op};
 use crate::words::number::parse_double;
 use crate::words::{Code, Error, Result};
 
@@ -43,49 +43,53 @@ pub(super) enum Kind {
     OpenList,
     CloseList,
     Comma,
-    Minus,
-    Plus,
+    Arithmetic(Arithmetic),
+    Exists,
+    OpenBrace,
+    CloseBrace,
     /// Part of Milvus's grammar that this version doesn't have.
     Unsupported(&'static str),
     End,
 }
 
-pub(super) const ARITHMETIC: &str = "arithmetic";
+const BITS: &str = "arithmetic of bits";
 const REGEX: &str = "a regular expression";
-const PATH: &str = "a path into JSON or an array";
+/// The root of dynamic fields.
+pub(super) const META: &str = "$meta";
 
 /// Longest first where one starts with another.
-const SYMBOLS: [(&str, Kind); 30] = [
+const SYMBOLS: [(&str, Kind); 31] = [
     ("==", Kind::Compare(Op::Equal)),
     ("!=", Kind::Compare(Op::NotEqual)),
     ("!~", Kind::Unsupported(REGEX)),
     ("=~", Kind::Unsupported(REGEX)),
-    ("<<", Kind::Unsupported(ARITHMETIC)),
-    (">>", Kind::Unsupported(ARITHMETIC)),
+    ("<<", Kind::Unsupported(BITS)),
+    (">>", Kind::Unsupported(BITS)),
     ("<=", Kind::Compare(Op::LessEqual)),
     (">=", Kind::Compare(Op::GreaterEqual)),
     ("<", Kind::Compare(Op::Less)),
     (">", Kind::Compare(Op::Greater)),
     ("&&", Kind::And),
     ("||", Kind::Or),
-    ("&", Kind::Unsupported(ARITHMETIC)),
-    ("|", Kind::Unsupported(ARITHMETIC)),
-    ("^", Kind::Unsupported(ARITHMETIC)),
-    ("~", Kind::Unsupported(ARITHMETIC)),
-    ("**", Kind::Unsupported(ARITHMETIC)),
-    ("*", Kind::Unsupported(ARITHMETIC)),
-    ("/", Kind::Unsupported(ARITHMETIC)),
-    ("%", Kind::Unsupported(ARITHMETIC)),
+    ("&", Kind::Unsupported(BITS)),
+    ("|", Kind::Unsupported(BITS)),
+    ("^", Kind::Unsupported(BITS)),
+    ("~", Kind::Unsupported(BITS)),
+    ("**", Kind::Arithmetic(Arithmetic::Power)),
+    ("*", Kind::Arithmetic(Arithmetic::Multiply)),
+    ("/", Kind::Arithmetic(Arithmetic::Divide)),
+    ("%", Kind::Arithmetic(Arithmetic::Remainder)),
     ("!", Kind::Not),
     ("(", Kind::Open),
     (")", Kind::Close),
     ("[", Kind::OpenList),
     ("]", Kind::CloseList),
     (",", Kind::Comma),
-    ("-", Kind::Minus),
-    ("+", Kind::Plus),
-    ("$", Kind::Unsupported(PATH)),
-    ("{", Kind::Unsupported("a template parameter")),
+    ("-", Kind::Arithmetic(Arithmetic::Subtract)),
+    ("+", Kind::Arithmetic(Arithmetic::Add)),
+    ("$meta", Kind::Name),
+    ("{", Kind::OpenBrace),
+    ("}", Kind::CloseBrace),
 ];
 
 /// Words that are no field names: all in lower or all in upper case, as in Milvus.
@@ -100,7 +104,7 @@ fn keyword(word: &str) -> Option<Kind> {
         "null" | "NULL" => Kind::Null,
         "true" | "True" | "TRUE" => Kind::Bool(true),
         "false" | "False" | "FALSE" => Kind::Bool(false),
-        "exists" | "EXISTS" => Kind::Unsupported("exists"),
+        "exists" | "EXISTS" => Kind::Exists,
         _ => return None,
     })
 }

@@ -24,11 +24,14 @@ mod ast;
 mod builder;
 mod check;
 mod columns;
+mod documents;
+mod each;
 mod evaluate;
 mod groups;
 mod lexer;
 mod like;
 mod number;
+mod params;
 mod parser;
 #[cfg(test)]
 mod tests;
@@ -37,8 +40,10 @@ mod value;
 pub use builder::ColumnsBuilder;
 pub use check::field_not_found;
 pub use columns::Columns;
+pub use documents::{Declared, Documents, Shape};
 pub use evaluate::Filter;
 pub use groups::Groups;
+pub use params::Params;
 pub use value::{FieldType, Value};
 
 use crate::words::Result;
@@ -46,12 +51,40 @@ use crate::words::Result;
 /// The longest filter text taken, in bytes.
 pub const MAX_TEXT: usize = 1 << 20;
 
+/// Whether calculations, paths, lists and parameters are understood. The module that every page downloads goes
+/// without, for its weight; collections, the command line and tests have them.
+const FULL: bool = cfg!(any(not(target_arch = "wasm32"), feature = "web-collection", test));
+
 /// Reads an expression and checks it against the columns there are.
 ///
 /// # Errors
 /// `INVALID_FILTER`, with the column where the text stops making sense, what was expected and what
 /// came; `FIELD_NOT_FOUND`, with the fields there are.
 pub fn compile(text: &str, columns: &Columns) -> Result<Filter> {
-    let source = lexer::Source(text);
-    check::check(&parser::parse(source)?, source, columns)
+    Parsed::new(text, &Params::default())?.check(columns, &Shape::default())
+}
+
+/// An expression that was read, to be checked against the columns of one part after the other.
+#[derive(Debug, Clone)]
+pub struct Parsed {
+    text: String,
+    expression: ast::Expression,
+}
+
+impl Parsed {
+    /// Reads an expression, with what its parameters stand for.
+    ///
+    /// # Errors
+    /// `INVALID_FILTER`.
+    pub fn new(text: &str, params: &Params) -> Result<Self> {
+        Ok(Parsed { expression: parser::parse(lexer::Source(text), params)?, text: text.to_owned() })
+    }
+
+    /// Checks it against columns, and the members of the objects beside them.
+    ///
+    /// # Errors
+    /// `INVALID_FILTER`, `FIELD_NOT_FOUND`.
+    pub fn check(&self, columns: &Columns, shape: &Shape) -> Result<Filter> {
+        check::check(&self.expression, lexer::Source(&self.text), columns, shape)
+    }
 }

@@ -73,6 +73,108 @@ impl Op {
     }
 }
 
+/// What two numbers are put together by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Arithmetic {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Remainder,
+    Power,
+}
+
+impl Arithmetic {
+    /// As it is written.
+    pub(super) fn symbol(self) -> &'static str {
+        match self {
+            Arithmetic::Add => "+",
+            Arithmetic::Subtract => "-",
+            Arithmetic::Multiply => "*",
+            Arithmetic::Divide => "/",
+            Arithmetic::Remainder => "%",
+            Arithmetic::Power => "**",
+        }
+    }
+
+    /// The result; none where there is none that 64 bits hold. Two integers give an integer, as in Milvus:
+    /// a division drops what is after the point, and a remainder has the sign of what is divided.
+    pub(super) fn of(self, a: Number, b: Number) -> Option<Number> {
+        if let (Number::Int(a), Number::Int(b)) = (a, b) {
+            let whole = match self {
+                Arithmetic::Add => a.checked_add(b),
+                Arithmetic::Subtract => a.checked_sub(b),
+                Arithmetic::Multiply => a.checked_mul(b),
+                Arithmetic::Divide => a.checked_div(b),
+                Arithmetic::Remainder => a.checked_rem(b),
+                Arithmetic::Power if b >= 0 => power(a, b, 1, i64::checked_mul),
+                Arithmetic::Power => return Number::finite(float_power(a as f64, b)?),
+            };
+            return whole.map(Number::Int);
+        }
+        let (x, y) = (a.float(), b.float());
+        Number::finite(match self {
+            Arithmetic::Add => x + y,
+            Arithmetic::Subtract => x - y,
+            Arithmetic::Multiply => x * y,
+            Arithmetic::Divide => x / y,
+            Arithmetic::Remainder => x % y,
+            // Roots differ from machine to machine in their last bit.
+            Arithmetic::Power => float_power(x, exact_i64(y)?)?,
+        })
+    }
+}
+
+impl Number {
+    fn float(self) -> f64 {
+        match self {
+            Number::Int(i) => i as f64,
+            Number::Double(f) => f,
+        }
+    }
+
+    fn finite(value: f64) -> Option<Number> {
+        value.is_finite().then_some(Number::Double(value))
+    }
+
+    pub(super) fn negated(self) -> Option<Number> {
+        match self {
+            Number::Int(i) => i.checked_neg().map(Number::Int),
+            Number::Double(f) => Some(Number::Double(-f)),
+        }
+    }
+
+    /// How two compare, exactly. Neither is NaN.
+    pub(super) fn order(self, other: Number) -> Ordering {
+        match (self, other) {
+            (Number::Int(a), Number::Int(b)) => a.cmp(&b),
+            (Number::Int(a), Number::Double(b)) => compare(a, b),
+            (Number::Double(a), Number::Int(b)) => compare(b, a).reverse(),
+            (Number::Double(a), Number::Double(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+        }
+    }
+}
+
+fn float_power(x: f64, exponent: i64) -> Option<f64> {
+    let magnitude = power(x, exponent.checked_abs()?, 1.0, |a, b| Some(a * b))?;
+    Some(if exponent < 0 { 1.0 / magnitude } else { magnitude })
+}
+
+/// By squaring; none if a product is. The last square isn't taken: it may be too large where the result isn't.
+fn power<T: Copy>(base: T, mut exponent: i64, one: T, times: impl Fn(T, T) -> Option<T>) -> Option<T> {
+    let (mut square, mut result) = (base, one);
+    while exponent > 0 {
+        if exponent & 1 == 1 {
+            result = times(result, square)?;
+        }
+        exponent >>= 1;
+        if exponent > 0 {
+            square = times(square, square)?;
+        }
+    }
+    Some(result)
+}
+
 /// Which side of a number the nearest storable value is looked for on.
 #[derive(Clone, Copy)]
 enum Side {
@@ -228,6 +330,25 @@ mod tests {
                 prop_assert_eq!(i as f64, f);
             }
         }
+    }
+
+    #[test]
+    fn arithmetic_keeps_integers_and_knows_its_bounds() {
+        use Arithmetic::{Add, Divide, Multiply, Power, Remainder, Subtract};
+        let int = |op: Arithmetic, a, b| op.of(Number::Int(a), Number::Int(b));
+        assert_eq!(int(Divide, -7, 2), Some(Number::Int(-3)));
+        assert_eq!(int(Remainder, -7, 2), Some(Number::Int(-1)));
+        assert_eq!((int(Divide, 1, 0), int(Remainder, 1, 0), int(Divide, i64::MIN, -1)), (None, None, None));
+        assert_eq!((int(Add, i64::MAX, 1), int(Subtract, i64::MIN, 1), int(Multiply, 1 << 62, 2)), (None, None, None));
+        assert_eq!((int(Power, 3, 39), int(Power, 3, 40)), (Some(Number::Int(4_052_555_153_018_976_267)), None));
+        assert_eq!((int(Power, -2, 63), int(Power, 1, i64::MAX)), (Some(Number::Int(i64::MIN)), Some(Number::Int(1))));
+        assert_eq!(int(Power, 2, -2), Some(Number::Double(0.25)));
+        assert_eq!((int(Power, 0, 0), int(Power, 0, -1)), (Some(Number::Int(1)), None));
+        let mixed = |op: Arithmetic, a, b| op.of(Number::Int(a), Number::Double(b));
+        assert_eq!((mixed(Divide, 1, 2.0), mixed(Divide, 1, 0.0)), (Some(Number::Double(0.5)), None));
+        assert_eq!((mixed(Remainder, 7, 2.5), mixed(Power, 2, 0.5)), (Some(Number::Double(2.0)), None));
+        assert_eq!(mixed(Power, 10, 400.0), None);
+        assert_eq!(Number::Int(i64::MIN).negated(), None);
     }
 
     #[test]

@@ -5,7 +5,9 @@ use super::key::{from_key, from_number, to_key};
 use super::loader::Loader;
 use super::thrown;
 use crate::collection::log::log_head;
-use crate::collection::{Catalog, Collection, DataType, Draft, Entity, Job, Limits, Manifest, Place, Search, Write};
+use crate::collection::{
+    Catalog, Collection, Condition, DataType, Draft, Entity, Job, Limits, Manifest, Place, Search, Write,
+};
 use crate::filter::Value;
 use crate::segment::Key;
 use crate::words::{Blob, Code, Error, Result};
@@ -91,6 +93,8 @@ struct Options {
     limit: usize,
     offset: usize,
     filter: Option<String>,
+    /// What `{names}` in the filter stand for: a JSON object.
+    params: Option<String>,
     radius: Option<f32>,
     range_filter: Option<f32>,
     exact: bool,
@@ -116,7 +120,7 @@ impl CollectionHandle {
         Ok(write.bytes().len())
     }
 
-    fn draft(&self, key: &JsValue, values: &JsValue, dynamic: String) -> Result<Draft> {
+    fn draft(&self, key: &JsValue, values: &JsValue, document: String) -> Result<Draft> {
         let key = match key.is_undefined() || key.is_null() {
             true => None,
             false => Some(to_key(key).ok_or_else(|| {
@@ -124,9 +128,9 @@ impl CollectionHandle {
             })?),
         };
         let values: js_sys::Array = values.clone().unchecked_into();
-        let fields = &self.collection.schema().fields;
-        let values = fields.iter().zip(values.iter()).map(|(field, value)| to_value(field.data_type, &value));
-        Ok(Draft { key, values: values.collect(), dynamic })
+        let fields = self.collection.schema().scalars();
+        let values = fields.zip(values.iter()).map(|(field, value)| to_value(field.data_type, &value));
+        Ok(Draft { key, values: values.collect(), document })
     }
 }
 
@@ -168,12 +172,12 @@ impl CollectionHandle {
         vectors: Vec<f32>,
         keys: js_sys::Array,
         values: js_sys::Array,
-        dynamic: Vec<String>,
+        documents: Vec<String>,
         replace: bool,
     ) -> Thrown<usize> {
-        let each = keys.iter().zip(values.iter()).zip(dynamic);
+        let each = keys.iter().zip(values.iter()).zip(documents);
         let drafts =
-            each.map(|((key, values), dynamic)| self.draft(&key, &values, dynamic)).collect::<Result<Vec<_>>>();
+            each.map(|((key, values), document)| self.draft(&key, &values, document)).collect::<Result<Vec<_>>>();
         let write = drafts.and_then(|drafts| match replace {
             true => self.collection.upsert(vectors, drafts),
             false => self.collection.insert(vectors, drafts),
@@ -195,8 +199,8 @@ impl CollectionHandle {
     ///
     /// # Errors
     /// Those of [`Collection::delete_where`].
-    pub fn remove_where(&mut self, filter: &str) -> Thrown<usize> {
-        let write = self.collection.delete_where(filter);
+    pub fn remove_where(&mut self, filter: &str, params: Option<String>) -> Thrown<usize> {
+        let write = self.collection.delete_where(Condition { text: Some(filter), params: params.as_deref() });
         self.worked_out(write)
     }
 
@@ -313,7 +317,7 @@ impl CollectionHandle {
             vector: &vector,
             limit: options.limit,
             offset: options.offset,
-            filter: options.filter.as_deref(),
+            filter: Condition { text: options.filter.as_deref(), params: options.params.as_deref() },
             radius: options.radius,
             range_filter: options.range_filter,
             exact: options.exact,
@@ -328,9 +332,16 @@ impl CollectionHandle {
     ///
     /// # Errors
     /// Those of [`Collection::query`].
-    pub fn query(&mut self, filter: Option<String>, limit: Option<f64>, offset: f64) -> Thrown<usize> {
+    pub fn query(
+        &mut self,
+        filter: Option<String>,
+        params: Option<String>,
+        limit: Option<f64>,
+        offset: f64,
+    ) -> Thrown<usize> {
         let limit = limit.map(|limit| limit as usize);
-        self.found = self.collection.query(filter.as_deref(), limit, offset as usize).map_err(thrown)?;
+        let condition = Condition { text: filter.as_deref(), params: params.as_deref() };
+        self.found = self.collection.query(condition, limit, offset as usize).map_err(thrown)?;
         Ok(self.found.len())
     }
 
@@ -344,8 +355,9 @@ impl CollectionHandle {
     ///
     /// # Errors
     /// Those of [`Collection::count`].
-    pub fn count(&mut self, filter: Option<String>) -> Thrown<usize> {
-        self.collection.count(filter.as_deref()).map_err(thrown)
+    pub fn count(&mut self, filter: Option<String>, params: Option<String>) -> Thrown<usize> {
+        let condition = Condition { text: filter.as_deref(), params: params.as_deref() };
+        self.collection.count(condition).map_err(thrown)
     }
 
     /// Distances of what a search found last.
@@ -353,19 +365,19 @@ impl CollectionHandle {
         self.distances.clone()
     }
 
-    /// What was found last: for each its key, its values in the order of the schema, and, if asked for, the
-    /// JSON text of its dynamic fields (empty for none).
+    /// What was found last: for each its key, its values in the order of the schema's columns, and, if asked
+    /// for, the text of its JSON object (empty for none).
     ///
     /// # Errors
     /// Those of [`Collection::entities`].
-    pub fn entities(&self, dynamic: bool) -> Thrown<js_sys::Array> {
-        let entities = self.collection.entities(&self.found, dynamic).map_err(thrown)?;
+    pub fn entities(&self, documents: bool) -> Thrown<js_sys::Array> {
+        let entities = self.collection.entities(&self.found, documents).map_err(thrown)?;
         let row = |entity: Entity| {
             let row = js_sys::Array::of1(&from_key(entity.key));
             for value in entity.values {
                 row.push(&from_value(value));
             }
-            row.push(&JsValue::from_str(&entity.dynamic));
+            row.push(&JsValue::from_str(&entity.document));
             row
         };
         Ok(entities.into_iter().map(row).collect())

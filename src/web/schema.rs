@@ -1,7 +1,7 @@
 //! Schemas as JavaScript has them.
 
 use super::collection::{from_value, to_value};
-use crate::collection::{DataType, Field, KeyType, Primary, Schema, VectorField};
+use crate::collection::{DataType, Element, Field, KeyType, Primary, Schema, VectorField};
 use crate::words::{Error, Metric, Result};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
@@ -26,7 +26,10 @@ struct Plain {
 struct PlainField {
     name: String,
     data_type: String,
+    /// The type of an Array's elements.
+    element_type: Option<String>,
     max_length: u32,
+    max_capacity: u32,
     nullable: bool,
     #[serde(with = "serde_wasm_bindgen::preserve")]
     default_value: JsValue,
@@ -47,8 +50,17 @@ pub(super) fn read(given: JsValue) -> Result<Schema> {
         }
     };
     let mut fields = Vec::with_capacity(plain.fields.len());
-    for PlainField { name, data_type, max_length, nullable, default_value } in plain.fields {
-        let data_type = DataType::parse(&data_type, max_length)?;
+    for PlainField { name, data_type, element_type, max_length, max_capacity, nullable, default_value } in plain.fields
+    {
+        let data_type = match data_type.as_str() {
+            "Array" => {
+                let elements = DataType::parse(element_type.as_deref().unwrap_or_default(), max_length)?;
+                let elements = Element::of(elements)
+                    .ok_or_else(|| Error::argument(format!("an Array can't hold {}", elements.name())))?;
+                DataType::Array { elements, max_capacity }
+            }
+            other => DataType::parse(other, max_length)?,
+        };
         let default = Some(to_value(data_type, &default_value)).filter(|value| value.field_type().is_some());
         fields.push(Field { name, data_type, nullable, default });
     }
@@ -74,12 +86,24 @@ pub(super) fn write(schema: &Schema) -> std::result::Result<JsValue, JsValue> {
         KeyType::Int64 => ("Int64", 0),
         KeyType::VarChar { max_length } => ("VarChar", max_length),
     };
-    let field = |field: &Field| PlainField {
-        name: field.name.clone(),
-        data_type: field.data_type.name().into(),
-        max_length: if let DataType::VarChar { max_length } = field.data_type { max_length } else { 0 },
-        nullable: field.nullable,
-        default_value: field.default.clone().map_or(JsValue::UNDEFINED, from_value),
+    let field = |field: &Field| {
+        let (held, max_capacity) = match field.data_type {
+            DataType::Array { elements, max_capacity } => (Some(elements.data_type()), max_capacity),
+            _ => (None, 0),
+        };
+        let max_length = match held.unwrap_or(field.data_type) {
+            DataType::VarChar { max_length } => max_length,
+            _ => 0,
+        };
+        PlainField {
+            name: field.name.clone(),
+            data_type: field.data_type.name().into(),
+            element_type: held.map(|held| held.name().to_owned()),
+            max_length,
+            max_capacity,
+            nullable: field.nullable,
+            default_value: field.default.clone().map_or(JsValue::UNDEFINED, from_value),
+        }
     };
     let plain = Plain {
         primary_field: primary.name.clone(),

@@ -69,7 +69,8 @@ test("entities go in, are found, replaced and taken out, in memory", async () =>
     { id: far, v: new Float32Array([0, 3]) },
     { id: 1, v: new Float32Array([0, 0]) },
   ]);
-  assert.equal(await code(notes.query({ filter: "yaer > 1" })), "FIELD_NOT_FOUND");
+  assert.deepEqual(await notes.query({ filter: "yaer > 1" }), [], "a dynamic field that no entity has");
+  assert.equal(await code(notes.query({ filter: "year > " })), "INVALID_FILTER");
   assert.equal(await code(notes.query({})), "INVALID_ARGUMENT");
 
   assert.deepEqual(await notes.upsert([{ id: 1, v: [9, 9], kind: "new" }]), { upsertCount: 1, upsertIds: [1] });
@@ -81,6 +82,52 @@ test("entities go in, are found, replaced and taken out, in memory", async () =>
   assert.deepEqual((await notes.search([0, 0])).map(({ id }) => id), [1]);
   await db.close();
   assert.equal(await code(notes.count()), "CLOSED");
+});
+
+test("JSON, Array and dynamic fields are kept whole and found by path", async () => {
+  const db = await elanus.connect("memory:");
+  const far = 2n ** 60n + 1n;
+  const papers = await db.createCollection({
+    name: "papers",
+    metric: "L2",
+    enableDynamicField: true,
+    fields: [
+      { name: "id", dataType: "Int64", isPrimary: true },
+      { name: "v", dataType: "FloatVector", dimension: 1 },
+      { name: "meta", dataType: "JSON" },
+      { name: "tags", dataType: "Array", elementType: "VarChar", maxLength: 5, maxCapacity: 3, nullable: true },
+      { name: "n", dataType: "Int8" },
+    ],
+  });
+  const rows = [
+    { id: 1, v: [1], meta: { author: { name: "Ada" }, ids: [1, far] }, tags: ["a", "b"], n: 7, color: "red" },
+    { id: 2, v: [2], meta: { author: { name: "Bob" }, ids: [] }, tags: [], n: -8, color: null },
+    { id: 3, v: [3], meta: { author: null, q: 'a "quote"' }, n: 0 },
+  ];
+  await papers.insert(rows);
+  for (const wrong of [{ meta: undefined }, { tags: ["a", "b", "c", "d"] }, { tags: ["much too long"] }, { tags: [1] }, { tags: "a" }, { n: 128 }]) {
+    assert.equal(await code(papers.insert({ ...rows[0], id: 9, ...wrong })), "INVALID_INPUT", JSON.stringify(wrong));
+  }
+  const ids = async (filter, exprParams) => (await papers.query({ filter, exprParams, outputFields: ["id"] })).map(({ id }) => id);
+  for (const sealed of [false, true]) {
+    assert.deepEqual(await ids('meta["author"]["name"] == "Ada"'), [1]);
+    assert.deepEqual(await ids('array_contains(tags, "b") or n % 2 == 0 and n < 0'), [1, 2]);
+    assert.deepEqual(await ids('json_contains(meta["ids"], {big})', { big: far }), [1]);
+    assert.deepEqual(await ids("color in {colors} or id == {id}", { colors: ["red", "blue"], id: 3 }), [1, 3]);
+    assert.deepEqual(await ids("exists color and array_length(tags) < 1"), [2]);
+    assert.deepEqual(await ids("tags is null"), [3]);
+    assert.equal(await papers.count("n > {n}", { n: -1 }), 2);
+    assert.deepEqual((await papers.search([0], { filter: 'color != "red"', limit: 1 })).map(({ id }) => id), [2]);
+    assert.deepEqual(await papers.get([1, 3], { outputFields: ["meta", "tags"] }), [
+      { meta: rows[0].meta, tags: ["a", "b"] },
+      { meta: rows[2].meta, tags: null },
+    ]);
+    assert.equal(await code(ids("n == {missing}", {})), "INVALID_FILTER");
+    assert.equal(await code(ids('array_contains(tags, 1)')), "INVALID_FILTER");
+    if (!sealed) await papers.compact();
+  }
+  assert.deepEqual(await papers.delete({ filter: "id in {gone}", exprParams: { gone: [1, 2] } }), { deleteCount: 2 });
+  await db.close();
 });
 
 test("a database knows its collections by name and alias", async () => {

@@ -2,7 +2,7 @@ import type { Key } from '../engine.js';
 import { invalid } from '../errors.js';
 import type { Connection } from './connection.js';
 import type { Opened, PlainSchema, Stats } from './protocol.js';
-import { Picked, type Row, toBatch, toKey, toVector } from './schema.js';
+import { Picked, type Row, toBatch, toCondition, toKey, toVector } from './schema.js';
 
 /** Options of {@link Collection.search}. */
 export interface CollectionSearchOptions {
@@ -12,6 +12,8 @@ export interface CollectionSearchOptions {
   offset?: number;
   /** Only entities for which this is true, in Milvus's grammar: `'year > 1990 and pos == "noun"'`. */
   filter?: string;
+  /** What `{names}` in the filter stand for: `'year > {since}'` with `{ since: 1990 }`. */
+  exprParams?: Readonly<Record<string, unknown>>;
   /** Only hits nearer than this. L2: `distance < radius`; COSINE and IP: `distance > radius`. */
   radius?: number;
   /** With `radius`: only hits that aren't nearer than this. */
@@ -35,6 +37,8 @@ export interface EntityHit {
 export interface QueryOptions {
   /** Only entities for which this is true. Without one, give a limit. */
   filter?: string;
+  /** What `{names}` in the filter stand for. */
+  exprParams?: Readonly<Record<string, unknown>>;
   /** How many at most. Default all that the filter is true for. */
   limit?: number;
   /** How many are passed over. Default 0. */
@@ -88,11 +92,14 @@ export class Collection {
    *
    * @throws ElanusError `INVALID_ARGUMENT` unless one of the two is given; `INVALID_FILTER`, `FIELD_NOT_FOUND`, `QUOTA_EXCEEDED`
    */
-  async delete(which: { ids: Key | readonly Key[] } | { filter: string }): Promise<{ deleteCount: number }> {
-    const { ids, filter } = which as { ids?: Key | readonly Key[]; filter?: string };
+  async delete(
+    which: { ids: Key | readonly Key[] } | { filter: string; exprParams?: Readonly<Record<string, unknown>> },
+  ): Promise<{ deleteCount: number }> {
+    const { ids, filter, exprParams } = which as { ids?: Key | readonly Key[]; filter?: string; exprParams?: Record<string, unknown> };
     if ((ids === undefined) === (filter === undefined)) throw invalid('delete takes either ids or a filter');
-    const keys = ids === undefined ? undefined : this.#keys(ids);
-    return { deleteCount: (await this.#connection.ask('remove', [this.#number, keys, filter])).length };
+    // An empty filter is refused by the core: taking all out is to be said.
+    const chosen = ids === undefined ? { ...toCondition(filter, exprParams), filter } : this.#keys(ids);
+    return { deleteCount: (await this.#connection.ask('remove', [this.#number, chosen])).length };
   }
 
   /** The entities of these keys that are there, in their order. */
@@ -109,18 +116,18 @@ export class Collection {
    */
   async query(options: QueryOptions): Promise<Record<string, unknown>[]> {
     const { limit, offset = 0, outputFields = ['*'] } = options;
-    const filter = options.filter === '' ? undefined : options.filter;
+    const condition = toCondition(options.filter, options.exprParams);
     whole('limit', limit);
     whole('offset', offset);
-    if (filter === undefined && limit === undefined) throw invalid('a query without a filter needs a limit');
+    if (condition.filter === undefined && limit === undefined) throw invalid('a query without a filter needs a limit');
     const picked = new Picked(this.#schema, outputFields);
-    const found = await this.#connection.ask('query', [this.#number, filter, limit, offset, picked.output]);
+    const found = await this.#connection.ask('query', [this.#number, condition, limit, offset, picked.output]);
     return picked.fields(found) as Record<string, unknown>[];
   }
 
   /** How many entities a filter is true for; without one, how many there are: Milvus's `count(*)`. */
-  count(filter?: string): Promise<number> {
-    return this.#connection.ask('count', [this.#number, filter === '' ? undefined : filter]);
+  async count(filter?: string, exprParams?: Readonly<Record<string, unknown>>): Promise<number> {
+    return this.#connection.ask('count', [this.#number, toCondition(filter, exprParams)]);
   }
 
   /**
@@ -130,12 +137,11 @@ export class Collection {
    */
   async search(vector: ArrayLike<number>, options: CollectionSearchOptions = {}): Promise<EntityHit[]> {
     const { limit = 10, offset = 0, radius, rangeFilter, exact = false, outputFields } = options;
-    const filter = options.filter === '' ? undefined : options.filter;
     whole('limit', limit);
     whole('offset', offset);
     const query = Float32Array.from(toVector(this.#schema, vector, 'the query'));
     const picked = new Picked(this.#schema, outputFields);
-    const asked = { limit, offset, filter, radius, rangeFilter, exact, output: picked.output };
+    const asked = { limit, offset, ...toCondition(options.filter, options.exprParams), radius, rangeFilter, exact, output: picked.output };
     const found = await this.#connection.ask('search', [this.#number, query, asked], [query.buffer]);
     const fields = picked.fields(found);
     return found.entities.map(([id], i) => ({

@@ -120,6 +120,12 @@ export interface CollectionDescription {
   readonly dimension: number;
   readonly metric: string;
   readonly enableDynamicField: boolean;
-  readonly fields: readonly { readonly name: string; readonly dataType: string; readonly nullable: boolean; readonly defaultValue: unknown }[];
+  readonly fields: readonly {
+    readonly name: string;
+    readonly dataType: string;
+    readonly elementType: string | undefined;
+    readonly nullable: boolean;
+    readonly defaultValue: unknown;
+  }[];
 }
 

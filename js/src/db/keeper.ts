@@ -6,7 +6,7 @@ import { instantiate } from '../instance.js';
 import { holdForLife } from '../lifeline.js';
 import { type Folder, NoFolder, originFolder } from './files.js';
 import { Kept, type Module } from './kept.js';
-import type { Batch, DatabaseMethod, DatabaseMethods, Found, Opened, Output, PlainSchema, SearchAsked, Stats } from './protocol.js';
+import type { Batch, Condition, DatabaseMethod, DatabaseMethods, Found, Opened, Output, PlainSchema, SearchAsked, Stats } from './protocol.js';
 import { Slots } from './slots.js';
 
 type Answers = { [M in DatabaseMethod]: (...args: Parameters<DatabaseMethods[M]>) => ReturnType<DatabaseMethods[M]> | Promise<ReturnType<DatabaseMethods[M]>> };
@@ -170,25 +170,25 @@ export class Keeper implements Answers {
     return (await this.#open(number)).put(batch, replace);
   }
 
-  async remove(number: number, keys: readonly Key[] | undefined, filter: string | undefined): Promise<Key[]> {
+  async remove(number: number, which: readonly Key[] | Condition): Promise<Key[]> {
     const kept = await this.#open(number);
-    return keys ? kept.remove(keys) : kept.removeWhere(filter ?? '');
+    return Array.isArray(which) ? kept.remove(which as readonly Key[]) : kept.removeWhere(which as Condition);
   }
 
   async search(number: number, vector: Float32Array, asked: SearchAsked): Promise<Found> {
     return (await this.#open(number)).search(vector, asked);
   }
 
-  async query(number: number, filter: string | undefined, limit: number | undefined, offset: number, output: Output): Promise<Found> {
-    return (await this.#open(number)).query(filter, limit, offset, output);
+  async query(number: number, condition: Condition, limit: number | undefined, offset: number, output: Output): Promise<Found> {
+    return (await this.#open(number)).query(condition, limit, offset, output);
   }
 
   async get(number: number, keys: readonly Key[], output: Output): Promise<Found> {
     return (await this.#open(number)).get(keys, output);
   }
 
-  async count(number: number, filter: string | undefined): Promise<number> {
-    return (await this.#open(number)).count(filter);
+  async count(number: number, condition: Condition): Promise<number> {
+    return (await this.#open(number)).count(condition);
   }
 
   async compact(number: number): Promise<void> {

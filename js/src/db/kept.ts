@@ -4,7 +4,7 @@ import { ElanusError } from '../errors.js';
 import { nextTask } from '../host.js';
 import type { Instance } from '../instance.js';
 import type { Folder, OpenFile } from './files.js';
-import type { Batch, Found, PlainSchema, SearchAsked, SegmentStats, Stats } from './protocol.js';
+import type { Batch, Condition, Found, PlainSchema, SearchAsked, SegmentStats, Stats } from './protocol.js';
 import { Slots } from './slots.js';
 
 /** An instance of the module that keeps collections. */
@@ -101,16 +101,16 @@ export class Kept {
     return this.#module.memory.buffer.byteLength;
   }
 
-  put({ vectors, keys, values, dynamic }: Batch, replace: boolean): Key[] {
-    return this.#commit(() => this.#handle.put(vectors, keys as unknown[], values as unknown[], dynamic as string[], replace));
+  put({ vectors, keys, values, documents }: Batch, replace: boolean): Key[] {
+    return this.#commit(() => this.#handle.put(vectors, keys as unknown[], values as unknown[], documents as string[], replace));
   }
 
   remove(keys: readonly Key[]): Key[] {
     return this.#commit(() => this.#handle.remove(keys as unknown[]));
   }
 
-  removeWhere(filter: string): Key[] {
-    return this.#commit(() => this.#handle.remove_where(filter));
+  removeWhere({ filter, params }: Condition): Key[] {
+    return this.#commit(() => this.#handle.remove_where(filter ?? '', params));
   }
 
   /** Works out a write, makes it durable, applies it. Nothing comes in between: none of it waits. */
@@ -171,9 +171,9 @@ export class Kept {
     });
   }
 
-  query(filter: string | undefined, limit: number | undefined, offset: number, output: SearchAsked['output']): Found {
+  query({ filter, params }: Condition, limit: number | undefined, offset: number, output: SearchAsked['output']): Found {
     return this.#guarded(() => {
-      this.#handle.query(filter, limit, offset);
+      this.#handle.query(filter, params, limit, offset);
       return this.#found(output);
     });
   }
@@ -185,13 +185,13 @@ export class Kept {
     });
   }
 
-  count(filter: string | undefined): number {
-    return this.#guarded(() => this.#handle.count(filter));
+  count({ filter, params }: Condition): number {
+    return this.#guarded(() => this.#handle.count(filter, params));
   }
 
   #found(output: SearchAsked['output'], distances?: number[]): Found {
     return {
-      entities: this.#handle.entities(output.dynamic) as Found['entities'],
+      entities: this.#handle.entities(output.documents) as Found['entities'],
       vectors: output.vectors ? this.#handle.vectors() : undefined,
       distances,
     };
@@ -286,7 +286,7 @@ export class Kept {
     const segments: SegmentStats[] = [];
     for (let i = 0; i < pairs.length; i += 2) segments.push({ rows: pairs[i]!, deleted: pairs[i + 1]! });
     const fault = this.#fault === undefined ? undefined : String((this.#fault as { message?: string }).message ?? this.#fault);
-    return { rowCount: this.count(undefined), segments, memoryBytes: this.memoryBytes, cutBytes: this.cut, fault };
+    return { rowCount: this.count({ filter: undefined, params: undefined }), segments, memoryBytes: this.memoryBytes, cutBytes: this.cut, fault };
   }
 
   async close(): Promise<void> {

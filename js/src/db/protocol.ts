@@ -16,7 +16,10 @@ export interface PlainSchema {
 export interface PlainField {
   readonly name: string;
   readonly dataType: string;
+  /** The type of an Array's elements. */
+  readonly elementType: string | undefined;
   readonly maxLength: number;
+  readonly maxCapacity: number;
   readonly nullable: boolean;
   readonly defaultValue: unknown;
 }
@@ -25,29 +28,35 @@ export interface PlainField {
 export interface Batch {
   readonly vectors: Float32Array;
   readonly keys: readonly (Key | undefined)[];
-  /** For each entity a value for each field of the schema. */
+  /** For each entity a value for each field of the schema that is a column. */
   readonly values: readonly (readonly unknown[])[];
-  /** For each the JSON text of its dynamic fields; empty for none. */
-  readonly dynamic: readonly string[];
+  /** For each the text of a JSON object with its other fields; empty for none. */
+  readonly documents: readonly string[];
+}
+
+/** Which entities are meant: all without a filter. */
+export interface Condition {
+  readonly filter: string | undefined;
+  /** What `{names}` in the filter stand for: JSON. */
+  readonly params: string | undefined;
 }
 
 /** What is to be read of what is found. */
 export interface Output {
-  readonly dynamic: boolean;
+  readonly documents: boolean;
   readonly vectors: boolean;
 }
 
-export interface SearchAsked {
+export interface SearchAsked extends Condition {
   readonly limit: number;
   readonly offset: number;
-  readonly filter: string | undefined;
   readonly radius: number | undefined;
   readonly rangeFilter: number | undefined;
   readonly exact: boolean;
   readonly output: Output;
 }
 
-/** What was found: for each its key, the values of the schema's fields, and the JSON text of its dynamic ones. */
+/** What was found: for each its key, the values of the schema's columns, and the JSON text of its other fields. */
 export interface Found {
   readonly entities: readonly (readonly unknown[])[];
   readonly vectors: Float32Array | undefined;
@@ -95,11 +104,11 @@ export interface DatabaseMethods {
   alterAlias(alias: string, name: string): void;
   dropAlias(alias: string): void;
   put(number: number, batch: Batch, replace: boolean): Key[];
-  remove(number: number, keys: readonly Key[] | undefined, filter: string | undefined): Key[];
+  remove(number: number, which: readonly Key[] | Condition): Key[];
   search(number: number, vector: Float32Array, asked: SearchAsked): Found;
-  query(number: number, filter: string | undefined, limit: number | undefined, offset: number, output: Output): Found;
+  query(number: number, condition: Condition, limit: number | undefined, offset: number, output: Output): Found;
   get(number: number, keys: readonly Key[], output: Output): Found;
-  count(number: number, filter: string | undefined): number;
+  count(number: number, condition: Condition): number;
   compact(number: number): void;
   stats(number: number): Stats;
   close(): void;

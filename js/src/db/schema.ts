@@ -2,10 +2,11 @@
 
 import type { Key } from '../engine.js';
 import { ElanusError, invalid } from '../errors.js';
-import type { Batch, Found, Output, PlainField, PlainSchema } from './protocol.js';
+import { parseJson, toJson } from '../json.js';
+import type { Batch, Condition, Found, Output, PlainField, PlainSchema } from './protocol.js';
 
 /** The type of a field, under Milvus's name. */
-export type DataType = 'Bool' | 'Int8' | 'Int16' | 'Int32' | 'Int64' | 'Float' | 'Double' | 'VarChar' | 'FloatVector';
+export type DataType = 'Bool' | 'Int8' | 'Int16' | 'Int32' | 'Int64' | 'Float' | 'Double' | 'VarChar' | 'JSON' | 'Array' | 'FloatVector';
 
 /** A field of a collection. */
 export interface FieldSchema {
@@ -18,8 +19,12 @@ export interface FieldSchema {
   readonly autoID?: boolean;
   /** FloatVector: numbers in each. */
   readonly dimension?: number;
-  /** VarChar: the most bytes of UTF-8, up to 65,535, which is the default. */
+  /** VarChar, also as elements of an Array: the most bytes of UTF-8, up to 65,535, which is the default. */
   readonly maxLength?: number;
+  /** Array: the type of its elements. */
+  readonly elementType?: Exclude<DataType, 'JSON' | 'Array' | 'FloatVector'>;
+  /** Array: the most elements, up to 4,096, which is the default. */
+  readonly maxCapacity?: number;
   /** Whether it may be left out or be null. Default false. */
   readonly nullable?: boolean;
   /** What stands in where it is left out or null. */
@@ -52,6 +57,10 @@ export interface CollectionOptions {
 export type Row = Readonly<Record<string, unknown>>;
 
 const MAX_VARCHAR = 65_535;
+const MAX_CAPACITY = 4096;
+
+/** Fields that are kept in an entity's JSON object; the others are columns. */
+const isDocument = ({ dataType }: { dataType: string }): boolean => dataType === 'JSON' || dataType === 'Array';
 
 export function toPlainSchema(options: CollectionOptions): PlainSchema {
   const { fields, metric = 'COSINE' } = options;
@@ -70,7 +79,9 @@ export function toPlainSchema(options: CollectionOptions): PlainSchema {
   const plain = (field: FieldSchema): PlainField => ({
     name: field.name,
     dataType: field.dataType,
+    elementType: field.elementType,
     maxLength: field.maxLength ?? MAX_VARCHAR,
+    maxCapacity: field.maxCapacity ?? MAX_CAPACITY,
     nullable: field.nullable ?? false,
     defaultValue: field.defaultValue === undefined ? undefined : toValue(field.dataType, field.defaultValue),
   });
@@ -109,27 +120,44 @@ export function toBatch(schema: PlainSchema, rows: readonly Row[]): Batch {
   const vectors = new Float32Array(rows.length * dimension);
   const keys: (Key | undefined)[] = [];
   const values: unknown[][] = [];
-  const dynamic: string[] = [];
+  const documents: string[] = [];
+  const columns = fields.filter((field) => !isDocument(field));
+  const members = fields.filter(isDocument);
   for (const [i, row] of rows.entries()) {
     if (typeof row !== 'object' || row === null) throw new ElanusError('INVALID_INPUT', `entity ${i} is no object of fields`);
     vectors.set(toVector(schema, row[vectorField], `entity ${i}`), i * dimension);
     keys.push(row[primaryField] === undefined ? undefined : toKey(schema, row[primaryField]));
-    values.push(fields.map(({ name, dataType }) => toValue(dataType, row[name])));
+    values.push(columns.map(({ name, dataType }) => toValue(dataType, row[name])));
     const rest = Object.keys(row).filter((name) => !named.has(name));
     if (rest.length > 0 && !schema.enableDynamicField) {
       throw new ElanusError('FIELD_NOT_FOUND', `entity ${i} has a field ${rest[0]}, which the schema doesn't name; the fields are ${[...named].join(', ')}`);
     }
-    dynamic.push(rest.length > 0 ? toJson(Object.fromEntries(rest.map((name) => [name, row[name]])), i) : '');
+    const others = members.filter(({ name }) => row[name] !== undefined && row[name] !== null);
+    const document = Object.fromEntries([...others.map(({ name }) => [name, listed(row[name])]), ...rest.map((name) => [name, row[name]])]);
+    documents.push(toDocument(document, i));
   }
-  return { vectors, keys, values, dynamic };
+  return { vectors, keys, values, documents };
 }
 
-function toJson(fields: Record<string, unknown>, row: number): string {
+/** A typed array would be an object in JSON. */
+const listed = (value: unknown): unknown => (ArrayBuffer.isView(value) && !(value instanceof DataView) ? Array.from(value as unknown as ArrayLike<unknown>) : value);
+
+function toDocument(fields: Record<string, unknown>, row: number): string {
   try {
-    const text = JSON.stringify(fields);
+    const text = toJson(fields)!;
     return text === '{}' ? '' : text;
   } catch (cause) {
-    throw new ElanusError('INVALID_INPUT', `the dynamic fields of entity ${row} are no JSON (${(cause as Error).message})`, { cause });
+    throw new ElanusError('INVALID_INPUT', `the JSON and dynamic fields of entity ${row} are no JSON (${(cause as Error).message})`, { cause });
+  }
+}
+
+/** A filter with what its `{names}` stand for. */
+export function toCondition(filter: string | undefined, exprParams: Readonly<Record<string, unknown>> | undefined): Condition {
+  if (filter === undefined || filter === '') return { filter: undefined, params: undefined };
+  try {
+    return { filter, params: exprParams === undefined ? undefined : toJson(exprParams) };
+  } catch (cause) {
+    throw new ElanusError('INVALID_ARGUMENT', `exprParams are no JSON (${(cause as Error).message})`, { cause });
   }
 }
 
@@ -164,7 +192,9 @@ export class Picked {
     this.#schema = schema;
     this.#names = all ? '*' : names;
     this.output = {
-      dynamic: schema.enableDynamicField && (all || unknown.length > 0),
+      documents: all
+        ? schema.enableDynamicField || schema.fields.some(isDocument)
+        : unknown.length > 0 || schema.fields.some((field) => isDocument(field) && (names?.includes(field.name) ?? false)),
       vectors: all || (names?.includes(schema.vectorField) ?? false),
     };
   }
@@ -172,13 +202,16 @@ export class Picked {
   /** The fields of each entity; undefined if none were asked for. */
   fields(found: Found): (Record<string, unknown> | undefined)[] {
     const { primaryField, vectorField, dimension, fields } = this.#schema;
+    const columns = fields.filter((field) => !isDocument(field));
+    const members = fields.filter(isDocument);
     const names = this.#names;
     if (names === undefined) return found.entities.map(() => undefined);
     return found.entities.map((values, i) => {
-      const text = values[fields.length + 1] as string;
-      const all: Record<string, unknown> = this.output.dynamic && text !== '' ? (JSON.parse(text) as Record<string, unknown>) : {};
+      const text = values[columns.length + 1] as string;
+      const all: Record<string, unknown> = this.output.documents && text !== '' ? (parseJson(text) as Record<string, unknown>) : {};
       all[primaryField] = values[0];
-      for (const [j, { name }] of fields.entries()) all[name] = values[j + 1];
+      for (const [j, { name }] of columns.entries()) all[name] = values[j + 1];
+      if (this.output.documents) for (const { name } of members) all[name] ??= null;
       if (found.vectors) all[vectorField] = found.vectors.slice(i * dimension, (i + 1) * dimension);
       return names === '*' ? all : Object.fromEntries(names.filter((name) => name in all).map((name) => [name, all[name]]));
     });

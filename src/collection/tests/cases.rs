@@ -37,10 +37,10 @@ fn what_does_not_fit_the_schema_is_refused_whole() {
     };
     let collection = Collection::create(schema).unwrap();
     let good = || vec![Value::Int64(127), Value::from("abc"), Value::Double(0.1)];
-    let try_one = |key: Option<Key>, values: Vec<Value<'static>>, dynamic: &str, vector: &[f32]| {
+    let try_one = |key: Option<Key>, values: Vec<Value<'static>>, document: &str, vector: &[f32]| {
         let drafts = vec![
-            Draft { key: Some(Key::Int64(100)), values: good(), dynamic: String::new() },
-            Draft { key, values, dynamic: dynamic.into() },
+            Draft { key: Some(Key::Int64(100)), values: good(), document: String::new() },
+            Draft { key, values, document: document.into() },
         ];
         collection.insert([&[1.0, 2.0], vector].concat(), drafts).map(drop).map_err(|error| (error.code, error.message))
     };
@@ -115,18 +115,18 @@ fn a_large_part_answers_the_same_when_it_is_sealed() {
     let drafts = (0..i64::from(rows)).map(|row| Draft {
         key: Some(Key::Int64(row)),
         values: vec![Value::Int64(row % 3)],
-        dynamic: format!("{{\"row\":{row}}}"),
+        document: format!("{{\"row\":{row}}}"),
     });
     let write = collection.insert(vectors.clone(), drafts.collect()).unwrap();
     collection.apply(write).unwrap();
-    let write = collection.delete_where("id < 100").unwrap();
+    let write = collection.delete_where(Some("id < 100")).unwrap();
     assert_eq!(write.keys().len(), 100);
     collection.apply(write).unwrap();
 
     let ask = |collection: &mut Collection, exact| {
         let mut answers = Vec::new();
         for query in vectors.chunks_exact(dimension as usize).step_by(97) {
-            let search = Search { exact, filter: Some("third != 1"), ..Search::new(query) };
+            let search = Search { exact, filter: Some("third != 1").into(), ..Search::new(query) };
             let found = collection.search(&search).unwrap();
             let places: Vec<_> = found.iter().map(|hit| hit.place).collect();
             let entities = collection.entities(&places, true).unwrap();
@@ -188,7 +188,7 @@ fn compaction_gives_back_the_space_and_ends() {
     let rows = |manifest: &Manifest| manifest.segments.iter().map(|s| s.deleted.len()).sum::<usize>();
     let before = collection.manifest();
     assert_eq!((rows(&before), before.segments.len()), (1000, 5));
-    let write = collection.delete_where("id >= 500").unwrap();
+    let write = collection.delete_where(Some("id >= 500")).unwrap();
     collection.apply(write).unwrap();
     let after = seal_all(&mut collection, &limits);
     assert_eq!((rows(&after), collection.live()), (500, 500));

@@ -116,11 +116,11 @@ pub(super) fn draft(schema: &Schema, random: &mut SplitMix64) -> (Draft, Vec<Val
     };
     let d = if random.below(3) == 0 { Value::Null } else { Value::Double(f64::from(random.below(8)) / 4.0) };
     let mut values = vec![n, s, Value::Bool(random.below(2) == 0), d];
-    let dynamic = match schema.dynamic && random.below(2) == 0 {
+    let document = match schema.dynamic && random.below(2) == 0 {
         true => format!("{{\"x\":{}}}", random.below(1000)),
         false => String::new(),
     };
-    let draft = Draft { key: None, values: values.clone(), dynamic };
+    let draft = Draft { key: None, values: values.clone(), document };
     if values[3] == Value::Null {
         values[3] = Value::Double(1.5);
     }

@@ -58,7 +58,7 @@ impl Run {
                 let test = Test::random(self.collection.schema(), &mut self.random, self.keys);
                 // All at once would leave little to test.
                 let Some(text) = test.text().filter(|_| !matches!(test, Test::Null | Test::Default)) else { return };
-                let write = self.collection.delete_where(&text).unwrap();
+                let write = self.collection.delete_where(Some(text.as_str())).unwrap();
                 self.commit(write, |model| {
                     let keys: Vec<Key> = model.passing(&test).iter().map(|(entity, _)| entity.key.clone()).collect();
                     model.delete(&keys);
@@ -95,7 +95,7 @@ impl Run {
             let (given, stored) = vector(schema.vector.metric, &mut self.random);
             let (mut draft, values) = draft(&schema, &mut self.random);
             draft.key = (replace || !schema.primary.auto_id).then(|| key.clone());
-            expected.push((Entity { key, values, dynamic: draft.dynamic.clone() }, stored));
+            expected.push((Entity { key, values, document: draft.document.clone() }, stored));
             vectors.extend(given);
             drafts.push(draft);
         }
@@ -208,7 +208,7 @@ impl Run {
         hits.retain(|&(_, distance)| {
             radius.is_none_or(|r| if metric == crate::words::Metric::L2 { distance < r } else { distance > r })
         });
-        let search = Search { limit, offset, filter, radius, ..Search::new(&query) };
+        let search = Search { limit, offset, filter: filter.into(), radius, ..Search::new(&query) };
         let found: Vec<(Key, f32)> = self
             .collection
             .search(&search)

@@ -1,7 +1,9 @@
 //! Tests of the whole layer; single parts are tested beside their code.
 
 mod cases;
+mod conformance;
 mod damage;
+mod objects;
 mod random;
 
 use super::{Columns, ColumnsBuilder, FieldType, Value, compile};
