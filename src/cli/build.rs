@@ -11,7 +11,7 @@ use crate::{card, sparse, vectors};
 use elanus::filter::FieldType;
 use elanus::index::normalise_rows;
 use elanus::index::sparse::{Bm25Params, SparseBuilder, TextBuilder};
-use elanus::segment::{Input, PrimaryKeys, build};
+use elanus::segment::{Input, PrimaryKeys, build, in_parts};
 use elanus::text::Analyzer;
 use elanus::words::{Error, IndexType, Metric};
 use indicatif::{HumanBytes, HumanCount};
@@ -257,7 +257,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         },
     )?;
     bar.finish_and_clear();
-    let file = if args.checks { file.with_checks() } else { file };
+    let file = if args.checks { in_parts(file)? } else { file };
     let bytes = replace(&args.output, |sink| file.write(sink))?;
 
     let seconds = started.elapsed().as_secs_f64();

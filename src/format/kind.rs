@@ -50,6 +50,8 @@ impl Kind {
     /// Rows as bf16.
     pub const ROWS_BF16: Kind = Kind(17);
 
+    /// What a search reads of each list, together. A reader of whole files may pass over them.
+    pub const BUNDLES: Kind = Kind(0x8000_0080);
     /// Checksums of blocks of the file. A reader of whole files may pass over them.
     pub const CHECKS: Kind = Kind(0x8000_0100);
 
@@ -75,6 +77,7 @@ impl Kind {
         (Kind::ROWS_BITS, "rows_bits"),
         (Kind::ROWS_F16, "rows_f16"),
         (Kind::ROWS_BF16, "rows_bf16"),
+        (Kind::BUNDLES, "bundles"),
         (Kind::CHECKS, "checks"),
     ];
 

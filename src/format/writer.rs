@@ -37,6 +37,16 @@ impl<'a> FileWriter<'a> {
         self.sections.push(Section { kind, bytes: bytes.into() });
     }
 
+    /// What the file says of itself.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// The bytes of a section that was added.
+    pub fn bytes_of(&self, kind: Kind) -> Option<&[u8]> {
+        self.sections.iter().find(|section| section.kind == kind).map(|section| &section.bytes[..])
+    }
+
     /// Adds the checksums of blocks, by which ranges of the file can be trusted. All other sections are
     /// there already: one that is added later isn't covered, and its place in the table moves what is.
     pub fn with_checks(mut self) -> Self {

@@ -156,7 +156,7 @@ impl Places {
         [place(self.scales, 4), place(self.squares, self.square), place(self.codes, self.dimension)]
     }
 
-    /// A section of `count` of these rows: `copy` is given places in the whole one.
+    /// A section of some rows alone: `copy` is given where the mean is, and what `of` says of each row.
     ///
     /// # Errors
     /// Those of `copy`.
@@ -164,14 +164,15 @@ impl Places {
         &self,
         rows: &[u32],
         metric: Metric,
+        (mean, of): (Range<u64>, impl Fn(u32) -> [Range<u64>; 3]),
         copy: impl Fn(Range<u64>, &mut [u8]) -> Result<()>,
     ) -> Result<Vec<u8>> {
         let few = Places::new(rows.len(), self.dimension as usize, metric);
         let mut section = vec![0; few.bytes(rows.len() as u32) as usize];
         let mut put = |from: Range<u64>, to: Range<u64>| copy(from, &mut section[to.start as usize..to.end as usize]);
-        put(self.mean(), few.mean())?;
+        put(mean, few.mean())?;
         for (at, &row) in (0u32..).zip(rows) {
-            self.of(row).into_iter().zip(few.of(at)).try_for_each(|(from, to)| put(from, to))?;
+            of(row).into_iter().zip(few.of(at)).try_for_each(|(from, to)| put(from, to))?;
         }
         Ok(section)
     }

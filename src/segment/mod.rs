@@ -2,6 +2,7 @@
 //! fields — and the card that says what it is.
 
 pub mod build;
+mod bundles;
 pub mod fields;
 mod group;
 pub mod hybrid;
@@ -14,6 +15,7 @@ pub mod request;
 pub mod sealed;
 
 pub use build::{Input, build, keep};
+pub use bundles::in_parts;
 pub use fields::{Fields, FieldsWriter};
 pub use hybrid::{MAX_SEARCHES, Rerank};
 pub use iterate::Iteration;

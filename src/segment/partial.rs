@@ -19,6 +19,7 @@
 //! Every byte is checked before it is taken in: sections that are needed whole by their checksums in the
 //! table, all else by the section `checks`. A damaged range is `CORRUPT_FILE`, and changes nothing.
 
+use super::bundles::Bundles;
 use super::fields::Fields;
 use super::keys::{Key, KeyPlaces};
 use super::pages::Pages;
@@ -28,7 +29,7 @@ use super::{Query, Scratch};
 use crate::filter::{self, Columns};
 use crate::format::{Checks, Entry, Header, Kind, Layout, checksum};
 use crate::index::parts::Gathered;
-use crate::index::{Parts, SearchParams, Sections, Shape, float_rows};
+use crate::index::{Lists, Parts, SearchParams, Sections, Shape, float_rows};
 use crate::quantize::sq8;
 use crate::words::{Bitmap, Blob, Error, Hit, IndexType, Precision, Result, Window};
 use std::borrow::Cow;
@@ -86,6 +87,7 @@ impl Partial {
     /// Those of [`Layout::read`]; `UNSUPPORTED_FORMAT` if it can't be read in parts.
     pub fn open(head: &[u8], file_bytes: u64) -> Result<Self> {
         let layout = Layout::read(&head[..head.len().min(Layout::MAX_BYTES)], file_bytes)?;
+        Shape::from(&layout.header).check()?;
         if let Some(why) = why_not(&layout) {
             return Err(Error::new(
                 crate::words::Code::UnsupportedFormat,
@@ -268,8 +270,12 @@ impl Partial {
         let gathered = parts.choose(query, params, allow, scratch)?;
         let codes = self.codes_of(parts, &gathered)?;
         let numbers = self.numbers_of(gathered.lists().iter().map(|list| list.range()))?;
-        let mut soon = codes.clone();
-        soon.extend(numbers.iter().cloned());
+        let mut soon = match self.bundles() {
+            Some((bundles, start, _)) => {
+                gathered.lists().iter().map(|&list| moved(bundles.of(list), start)).collect::<Vec<_>>()
+            }
+            None => codes.iter().chain(&numbers).cloned().collect(),
+        };
         soon.extend(self.soon(with_fields)?);
         if self.layout.entry(Kind::ROWS_I8).is_some() {
             soon.extend(self.within(Kind::ROWS_I8, std::iter::once(self.sq8_places().mean()))?);
@@ -307,7 +313,7 @@ impl Partial {
         if let Some(row) = rows.iter().find(|&&row| row >= count) {
             return Err(Error::argument(format!("there is no row {row}; the file has {count}")));
         }
-        all_there!(self.resident()?);
+        all_there!(self.parts()?);
         let with_fields = with_fields && self.layout.entry(Kind::FIELDS).is_some();
         let mut places = self.soon(with_fields)?;
         let keys = self.key_places()?;
@@ -418,7 +424,17 @@ impl Partial {
         Ok(places)
     }
 
+    /// Where lists lie together, if they do: in the section that begins there.
+    fn bundles(&self) -> Option<(Bundles, u64, &Lists)> {
+        let (entry, parts) = (self.layout.entry(Kind::BUNDLES)?, self.parts.as_ref()?);
+        let has_i8 = self.layout.entry(Kind::ROWS_I8).is_some();
+        Some((Bundles::new(self.header(), parts.block_bytes(), has_i8), entry.offset, parts.lists()))
+    }
+
     fn codes_of(&self, parts: &Parts, gathered: &Gathered) -> Result<Vec<Range<u64>>> {
+        if let Some((bundles, start, _)) = self.bundles() {
+            return Ok(gathered.lists().iter().map(|&list| moved(bundles.codes(list), start)).collect());
+        }
         let size = parts.block_bytes() as u64;
         let places = gathered.lists().iter().map(|list| {
             let (first, blocks) = (list.first_block as u64, list.blocks() as u64);
@@ -431,6 +447,10 @@ impl Partial {
     fn numbers_of(&self, rows: impl Iterator<Item = Range<usize>>) -> Result<Vec<Range<u64>>> {
         if self.layout.entry(Kind::ORDER).is_none() {
             return Ok(Vec::new());
+        }
+        if let Some((bundles, start, lists)) = self.bundles() {
+            let of = |rows: Range<usize>| moved(bundles.numbers(lists.get(lists.of(rows.start)), rows), start);
+            return Ok(rows.map(of).collect());
         }
         self.within(Kind::ORDER, rows.map(|rows| 4 * rows.start as u64..4 * rows.end as u64))
     }
@@ -454,12 +474,24 @@ impl Partial {
         )
     }
 
+    /// Where scale, square and codes of a row lie in the file, whose 8-bit rows begin there. Lengths were checked.
+    fn sq8_of(&self, start: u64, row: u32) -> [Range<u64>; 3] {
+        let [scale, square, codes] = self.sq8_places().of(row).map(|place| moved(place, start));
+        match self.bundles() {
+            None => [scale, square, codes],
+            Some((bundles, start, lists)) => {
+                let [scale, square] = bundles.factors(lists.get(lists.of(row as usize)), row);
+                [moved(scale, start), moved(square, start), codes]
+            }
+        }
+    }
+
     /// What comparing these rows exactly reads.
     fn places_of_rows(&self, rows: &[u32]) -> Result<Vec<Range<u64>>> {
         let mut places = Vec::with_capacity(4 * rows.len());
         if self.layout.entry(Kind::ROWS_I8).is_some() {
-            let sq8 = self.sq8_places();
-            places.extend(self.within(Kind::ROWS_I8, rows.iter().flat_map(|&row| sq8.of(row)))?);
+            let start = self.section(Kind::ROWS_I8)?.offset;
+            places.extend(rows.iter().flat_map(|&row| self.sq8_of(start, row)));
         }
         if let Some(precision) = self.floats() {
             places.extend(self.floats_of(precision, rows)?);
@@ -472,10 +504,10 @@ impl Partial {
         let rows_i8 = match self.layout.entry(Kind::ROWS_I8) {
             None => None,
             Some(entry) => {
-                let copy = |place: Range<u64>, out: &mut [u8]| {
-                    self.pages.copy(entry.offset + place.start..entry.offset + place.end, out)
-                };
-                Some(Blob::copy_of(&self.sq8_places().some(rows, self.header().metric, copy)?)?)
+                let (sq8, start) = (self.sq8_places(), entry.offset);
+                let places = (moved(sq8.mean(), start), |row| self.sq8_of(start, row));
+                let copy = |place: Range<u64>, out: &mut [u8]| self.pages.copy(place, out);
+                Some(Blob::copy_of(&sq8.some(rows, self.header().metric, places, copy)?)?)
             }
         };
         let numbers = self.numbers_of(rows.iter().map(|&row| row as usize..row as usize + 1))?;
@@ -562,6 +594,8 @@ impl Partial {
         };
         expect(Kind::CODES, true, parts.lists().blocks() as u64 * parts.block_bytes() as u64)?;
         expect(Kind::ORDER, self.header().index_type.has_lists(), 4 * u64::from(count))?;
+        let bundles = Bundles::new(self.header(), parts.block_bytes(), length(Kind::ROWS_I8).is_some());
+        expect(Kind::BUNDLES, false, bundles.bytes(parts.lists()))?;
         expect(Kind::ROWS_I8, false, self.sq8_places().bytes(count))?;
         for &precision in Precision::FLOATS {
             let bytes = precision.size() as u64 * u64::from(count) * u64::from(dimension);
@@ -569,6 +603,11 @@ impl Partial {
         }
         Ok(())
     }
+}
+
+/// A place in a section that begins there, in the file.
+fn moved(place: Range<u64>, start: u64) -> Range<u64> {
+    start + place.start..start + place.end
 }
 
 /// Why a file can't be read in parts.

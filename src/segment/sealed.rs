@@ -1,5 +1,6 @@
 //! A sealed segment: an index file, opened, answering searches.
 
+use super::bundles;
 use super::fields::Fields;
 use super::group;
 use super::keys::{Key, Keys};
@@ -89,6 +90,13 @@ impl Sealed {
     pub fn verify(&self) -> Result<()> {
         self.file.verify()?;
         self.index.verify()?;
+        if let Some(found) = self.file.section(Kind::BUNDLES)
+            && bundles::section(self.header(), |kind| self.file.section(kind))?.as_deref() != Some(&found[..])
+        {
+            return Err(Error::corrupt(
+                "the bundles aren't what lists, codes and rows say; the file was written wrongly",
+            ));
+        }
         self.sparse.as_ref().map_or(Ok(()), SparseVectors::verify)?;
         self.text.as_ref().map_or(Ok(()), TextIndex::verify)?;
         self.keys.verify()?;

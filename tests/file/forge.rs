@@ -1,7 +1,7 @@
 //! Files that lie: taken apart, changed, and put together again with right checksums.
 
 use elanus::format::{FileReader, FileWriter, Header, Kind};
-use elanus::segment::{Key, Request, Scratch, Sealed};
+use elanus::segment::{Key, Partial, Request, Scratch, Sealed, Step};
 use elanus::words::{Blob, Hit, Result};
 
 /// A file in pieces.
@@ -24,6 +24,14 @@ impl Pieces {
         let mut writer = FileWriter::new(self.header);
         self.sections.iter().for_each(|(kind, bytes)| writer.section(*kind, bytes));
         writer.into_bytes()
+    }
+
+    /// The same with checksums of blocks that belong to it, too.
+    pub fn seal_with_checks(&self) -> Vec<u8> {
+        let mut writer = FileWriter::new(self.header);
+        let others = self.sections.iter().filter(|(kind, _)| *kind != Kind::CHECKS);
+        others.for_each(|(kind, bytes)| writer.section(*kind, bytes));
+        writer.with_checks().into_bytes()
     }
 
     pub fn section(&mut self, kind: Kind) -> &mut Vec<u8> {
@@ -77,4 +85,41 @@ pub fn exercise(file: &[u8]) -> Result<()> {
     sealed.row(&Key::VarChar("x".into()));
     let _ = sealed.for_each_fields(|_, _| Ok(()));
     verified
+}
+
+/// Searches a file by its parts in every way that there is. There must be no panic, and no row past the end.
+pub fn exercise_parts(file: &[u8]) -> Result<()> {
+    let mut partial = Partial::open(&file[..file.len().min(1000)], file.len() as u64)?;
+    let header = *partial.header();
+    let query: Vec<f32> = (0..header.dimension).map(|i| (i as f32 * 0.37).sin()).collect();
+    let mut scratch = Scratch::default();
+    for (filter, rerank, with_fields) in [
+        (None, Some(0), false),
+        (None, Some(20), true),
+        (Some("row > 5"), None, true),
+        (Some("part == \"noun\""), None, false),
+    ] {
+        let request = Request { filter, rerank, nprobe: Some(3), ..Request::new(&query[..]) };
+        let found = fed(file, &mut partial, |partial| partial.search(&request, with_fields, &mut scratch));
+        let Ok(hits) = found else { continue };
+        let rows: Vec<u32> = hits.iter().map(|hit| hit.row).collect();
+        assert!(rows.iter().all(|&row| row < header.count), "row past the end: {rows:?}");
+        let _ = fed(file, &mut partial, |partial| partial.read(&rows, with_fields));
+    }
+    fed(file, &mut partial, Partial::card).map(drop)
+}
+
+/// Feeds what a call lacks until it is done.
+fn fed<T>(file: &[u8], partial: &mut Partial, mut call: impl FnMut(&mut Partial) -> Result<Step<T>>) -> Result<T> {
+    for _ in 0..9 {
+        match call(partial)? {
+            Step::Done(done) => return Ok(done),
+            Step::Lacks(ranges) => {
+                for range in ranges.into_iter().rev() {
+                    partial.feed(range.start, &file[range.start as usize..range.end as usize])?;
+                }
+            }
+        }
+    }
+    panic!("it asks for more and more");
 }

@@ -1,10 +1,11 @@
 //! Files that are there in part: they answer as whole ones do, and say what they lack.
 
 use crate::data::{Wanted, file as plain_file, params, vectors};
+use crate::forge::{Pieces, exercise_parts};
 use elanus::filter::{ColumnsBuilder, FieldType, Value};
 use elanus::format::ranges::merge;
 use elanus::format::{HEADER_BYTES, Kind, Layout};
-use elanus::segment::{FieldsWriter, Input, Partial, PrimaryKeys, Request, Scratch, Sealed, Step, build};
+use elanus::segment::{FieldsWriter, Input, Partial, PrimaryKeys, Request, Scratch, Sealed, Step, build, in_parts};
 use elanus::words::{Blob, Code, IndexType, MatrixView, Metric, Precision, Result};
 use proptest::prelude::*;
 
@@ -37,7 +38,10 @@ fn file(wanted: &Wanted, nlist: usize) -> Vec<u8> {
         fields: Some(stored),
         card: Some("{}".into()),
     };
-    build(input, &|_, _| {}).unwrap().with_checks().into_bytes()
+    let file = build(input, &|_, _| {}).unwrap();
+    // With bundles and without: files of both kinds are read.
+    let file = if wanted.rows % 2 == 0 { in_parts(file).unwrap() } else { file.with_checks() };
+    file.into_bytes()
 }
 
 /// Feeds from a slice, and counts what it is asked for.
@@ -170,6 +174,31 @@ proptest! {
         let whole = Sealed::open(Blob::copy_of(&bytes).unwrap()).unwrap();
         let expected = whole.search(&request, &mut Scratch::default()).unwrap();
         prop_assert_eq!(partial.search(&request, false, &mut Scratch::default()).unwrap(), Step::Done(expected));
+    }
+
+    #[test]
+    fn forged_files_never_panic(
+        rows in 60usize..64,
+        which in any::<prop::sample::Index>(),
+        varchar_keys in any::<bool>(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        length in prop::option::of(0usize..200),
+    ) {
+        let wanted = Wanted { rows, dimension: DIMENSION, varchar_keys, index_type: IndexType::IvfRabitq, ..Wanted::default() };
+        let mut pieces = Pieces::of(&file(&wanted, 5)).unwrap();
+        exercise_parts(&pieces.seal_with_checks()).unwrap();
+        let at = which.index(pieces.sections.len());
+        let bytes = &mut pieces.sections[at].1;
+        if let Some(length) = length {
+            bytes.truncate(length);
+        }
+        for (place, value) in &edits {
+            let length = bytes.len().max(1);
+            if let Some(byte) = bytes.get_mut(place.index(length)) {
+                *byte = *value;
+            }
+        }
+        let _ = exercise_parts(&pieces.seal_with_checks());
     }
 
     #[test]
