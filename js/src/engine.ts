@@ -97,6 +97,11 @@ export interface SearchOptions {
   searchK?: number;
   /** Files of Faiss, refined indexes: how many times `limit` candidates are compared again. */
   kFactor?: number;
+  /**
+   * Files in ranges: told of what codes alone find, a round trip before the rows to compare have come. Distances are estimates, and
+   * the order may change. Of other files, and of several queries at once, nothing is told.
+   */
+  onCoarse?: (hits: Hit[]) => void;
   /** Abandons the search; its promise is then rejected with `signal.reason`. */
   signal?: AbortSignal;
   /** The model that embedded the query, or the embedder itself; another one than the index's is refused. */
@@ -298,7 +303,7 @@ export interface LoadOptions extends LoadPlan {
 export interface Engine {
   load(source: Source, options: LoadOptions): Promise<Description>;
   /** Whole vectors, one after the other, may be detached by the call. */
-  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]>;
+  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined, onCoarse?: (hits: Hit[]) => void): Promise<Hit[][]>;
   /** Does all searches and fuses their lists. */
   hybridSearch(
     searches: readonly PlannedSearch[],

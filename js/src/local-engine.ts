@@ -275,11 +275,11 @@ export class LocalEngine implements Engine, Sink {
     return new Blob([new Uint8Array(this.#memory.buffer, start, this.#fileBytes)], { type: 'application/octet-stream' });
   }
 
-  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
+  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined, onCoarse?: Coarse): Promise<Hit[][]> {
     const run = async (): Promise<Hit[][]> => {
       signal?.throwIfAborted();
       if (this.#foreign) return this.#searchForeign(this.#foreign, queries as Float32Array, plan, signal);
-      if (this.#partial) return this.#searchParts(this.#partial, queries, plan, signal);
+      if (this.#partial) return this.#searchParts(this.#partial, queries, plan, { signal, onCoarse });
       const { outputFields, ...options } = plan;
       const dimension = this.#call((handle) => handle.dimension());
       this.#call((handle) => handle.prepare(options));
@@ -432,12 +432,17 @@ export class LocalEngine implements Engine, Sink {
     return results;
   }
 
-  async #searchParts(index: PartialIndex, queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
+  async #searchParts(
+    index: PartialIndex,
+    queries: Queries,
+    plan: SearchPlan,
+    { signal, onCoarse }: { signal: AbortSignal | undefined; onCoarse: Coarse | undefined },
+  ): Promise<Hit[][]> {
     if (!(queries instanceof Float32Array)) throw this.#lacksWhole('a search for words or sparse vectors');
     const results: Hit[][] = [];
     const step = index.dimension;
     for (let at = 0; at < queries.length; at += step) {
-      results.push(await this.#calling(() => index.search(queries.subarray(at, at + step), plan, signal)));
+      results.push(await this.#calling(() => index.search(queries.subarray(at, at + step), plan, signal, onCoarse)));
     }
     return results;
   }
@@ -553,6 +558,9 @@ export class LocalEngine implements Engine, Sink {
     }
   }
 }
+
+/** Is told of what codes alone find. */
+type Coarse = (hits: Hit[]) => void;
 
 /** What opening takes once all bytes are there. */
 type Finish = Pick<LoadOptions, 'verify' | 'onProgress' | 'signal'> & { readonly hints?: Hints };

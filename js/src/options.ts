@@ -38,7 +38,7 @@ const WHAT_IS_FOUND = [
   'filter', 'outputFields', 'recall', 'exact', 'radius', 'rangeFilter', 'rerank', 'ef', 'nprobe', 'field', 'dropRatioSearch',
   'signal', 'model',
 ] as const;
-const SEARCH_OPTIONS = ['limit', 'offset', 'groupByField', 'groupSize', 'strictGroupSize', ...WHAT_IS_FOUND] as const;
+const SEARCH_OPTIONS = ['limit', 'offset', 'groupByField', 'groupSize', 'strictGroupSize', 'onCoarse', ...WHAT_IS_FOUND] as const;
 const ITERATOR_OPTIONS = ['batchSize', 'limit', ...WHAT_IS_FOUND] as const;
 const DEFAULT_BATCH = 1000;
 
@@ -62,6 +62,7 @@ export function extentOf(o: Pick<SearchOptions, 'limit' | 'offset'>): { limit: n
 /** Checks the options of a search against the index. */
 export function planSearch(given: SearchOptions | undefined, card: Card, metric: Metric, kind: AskedKind): Planned {
   const o = knownOnly(given, SEARCH_OPTIONS, 'search');
+  if (o.onCoarse !== undefined && typeof o.onCoarse !== 'function') throw invalid(`onCoarse must be a function, not ${describe(o.onCoarse)}`);
   const { limit, offset } = extentOf(o);
   if (o.groupByField === undefined) {
     for (const name of ['groupSize', 'strictGroupSize'] as const) {

@@ -25,7 +25,7 @@ export interface Methods {
   addFields(fields: Fields): void;
   finishBuild(plan: BuildPlan): Description;
   file(): Blob;
-  search(queries: Queries, plan: SearchPlan): Hit[][];
+  search(queries: Queries, plan: SearchPlan, coarse: boolean): Hit[][];
   hybridSearch(searches: readonly PlannedSearch[], fusion: Fusion, outputFields: SearchPlan['outputFields']): Hit[];
   iterate(query: Asked, plan: SearchPlan, limit: number | undefined): number;
   advance(iteration: number): Hit[];
@@ -51,6 +51,8 @@ export type Reply =
   | { readonly traffic: Traffic }
   | { readonly id: number; readonly result: unknown }
   | { readonly id: number; readonly error: PlainError }
-  | { readonly id: number; readonly progress: Progress | BuildProgress };
+  | { readonly id: number; readonly progress: Told };
 
-export type Report = (progress: Progress | BuildProgress) => void;
+/** What is told before an answer: how far a call has come, or what a search has found so far. */
+export type Told = Progress | BuildProgress | readonly Hit[];
+export type Report = (progress: Told) => void;

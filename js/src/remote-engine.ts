@@ -82,8 +82,9 @@ export class RemoteEngine implements Engine, Sink {
     return this.#call('write', [copy], { transfer: [copy.buffer] });
   }
 
-  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined): Promise<Hit[][]> {
-    return this.#call('search', [queries, plan], { signal, transfer: buffers(queries) });
+  search(queries: Queries, plan: SearchPlan, signal: AbortSignal | undefined, onCoarse?: (hits: Hit[]) => void): Promise<Hit[][]> {
+    const told = onCoarse && { onProgress: onCoarse };
+    return this.#call('search', [queries, plan, onCoarse !== undefined], { signal, transfer: buffers(queries), ...told });
   }
 
   beginBuild(count: number, dimension: number, binary: boolean, module: ModuleSource): Promise<void> {

@@ -99,7 +99,7 @@ export class Index {
     signal?.throwIfAborted();
     if (model) checkModel(this.card, model);
     const queries = own ? readQueries(list, this) : (this.binary ? flattenBits : flatten)(list as readonly Vector[], this.dimension);
-    const hits = await this.#engine.search(queries, plan, signal);
+    const hits = await this.#engine.search(queries, plan, signal, batch ? undefined : options?.onCoarse);
     return batch ? hits : hits[0]!;
   }
 

@@ -11,7 +11,7 @@ import { behave, serveRanges } from "./support/ranges.mjs";
 import { projectWithPage, temporary } from "./support/tarball.mjs";
 
 const DIMENSION = 32;
-const LISTS = ["--index-type", "IVF_RABITQ", "--nlist", "100", "--rerank", "int8", "--checks"];
+const LISTS = ["--index-type", "IVF_RABITQ", "--nlist", "100", "--rerank", "int8", "--calibrate", "0", "--checks"];
 const vectors = clustered({ count: 20_000, dimension: DIMENSION, seed: 91 });
 const queries = clustered({ count: 40, dimension: DIMENSION, seed: 92 }).map((query) => Array.from(query));
 const plan = { limit: 5, nprobe: 6, rerank: 40 };

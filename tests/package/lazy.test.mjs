@@ -11,7 +11,7 @@ import { behave, compressed, etagOf, serveRanges } from "./support/ranges.mjs";
 import { projectWithPage } from "./support/tarball.mjs";
 
 const DIMENSION = 32;
-const LISTS = ["--index-type", "IVF_RABITQ", "--nlist", "100", "--rerank", "int8", "--checks"];
+const LISTS = ["--index-type", "IVF_RABITQ", "--nlist", "100", "--rerank", "int8", "--calibrate", "0", "--checks"];
 const vectors = clustered({ count: 20_000, dimension: DIMENSION, seed: 81 });
 const rows = vectors.map((_, row) => ({ name: `row ${row}`, even: row % 2 === 0 }));
 const queries = clustered({ count: 3, dimension: DIMENSION, seed: 82 }).map((query) => Array.from(query));
@@ -107,6 +107,24 @@ everywhere("a part of the file answers as the whole does", async (host, where) =
   const fields = await ask({ queries: queries.slice(0, 1), plan: { ...plan, outputFields: ["name"] } });
   assert.deepEqual(fields.answers[0].map(({ fields: { name } }) => name), (await expected())[0].map(({ id }) => `row ${id}`));
   assert.ok(fields.traffic.roundTrips <= 4, `${fields.traffic.roundTrips}`);
+});
+
+everywhere("what codes alone find is told a round trip before", async (host) => {
+  const { ask } = await host();
+  const told = await ask({
+    queries: [],
+    then: `
+      const query = Float32Array.from(${JSON.stringify(queries[0])});
+      let early;
+      const hits = await index.search(query, { ...plan, onCoarse: (found) => { early = found; } });
+      const coarse = await index.search(query, { ...plan, rerank: 0 });
+      const refused = await index.search(query, { onCoarse: 5 }).catch(plain);
+      return { early, hits, coarse, refused: refused.code };`,
+  });
+  assert.deepEqual(told.hits, (await expected())[0]);
+  assert.deepEqual(told.early, told.coarse);
+  assert.notDeepEqual(told.early, told.hits);
+  assert.equal(told.refused, "INVALID_ARGUMENT");
 });
 
 everywhere("filters, and what takes the whole file", async (host) => {

@@ -80,7 +80,11 @@ class HttpRanges implements RangeSource {
 
   #begin(headBytes: number, signal: AbortSignal | undefined): Promise<Whole | undefined> {
     this.tally.turn();
-    return this.#trying(signal, Math.min(FIRST_TRIES, this.#network.retries), async (attempt) => {
+    const turn = new Turn();
+    signal?.throwIfAborted();
+    const abort = (): void => turn.end(signal!.reason);
+    signal?.addEventListener('abort', abort, { once: true });
+    const first = this.#trying(turn, Math.min(FIRST_TRIES, this.#network.retries), async (attempt): Promise<Whole | undefined> => {
       const response = await this.#request([0, headBytes], attempt, {});
       if (response.status === 200) {
         const coded = isCoded(response.headers);
@@ -104,28 +108,29 @@ class HttpRanges implements RangeSource {
       this.head = await response.bytes(expected, headBytes);
       return undefined;
     });
+    return first.finally(() => signal?.removeEventListener('abort', abort));
   }
 
   async fetch(ranges: readonly Range[], signal: AbortSignal | undefined, fresh = false): Promise<Bytes[]> {
     if (ranges.length === 0) return [];
     this.tally.turn();
-    // One that fails for good ends the others.
-    const stop = new AbortController();
-    const abort = (): void => stop.abort(signal!.reason);
     signal?.throwIfAborted();
+    const turn = new Turn();
+    const abort = (): void => turn.end(signal!.reason);
     signal?.addEventListener('abort', abort, { once: true });
     try {
-      return await Promise.all(ranges.map((range) => this.#one(range, stop.signal, fresh)));
+      return await Promise.all(ranges.map((range) => this.#one(range, turn, fresh)));
     } catch (error) {
-      stop.abort(error);
+      // One that fails for good ends the others.
+      turn.end(error);
       throw error;
     } finally {
       signal?.removeEventListener('abort', abort);
     }
   }
 
-  #one(range: Range, signal: AbortSignal, fresh: boolean): Promise<Bytes> {
-    return this.#trying(signal, this.#network.retries, async (attempt) => {
+  #one(range: Range, turn: Turn, fresh: boolean): Promise<Bytes> {
+    return this.#trying(turn, this.#network.retries, async (attempt) => {
       const response = await this.#request(range, attempt, fresh ? { cache: 'reload' } : {});
       this.#checkSame(response);
       if (response.status === 200) {
@@ -163,20 +168,20 @@ class HttpRanges implements RangeSource {
   }
 
   /** Tries again what may pass, ever later, and not before the host's own time. */
-  async #trying<T>(signal: AbortSignal | undefined, retries: number, attempt: (watch: Stalled) => Promise<T>): Promise<T> {
+  async #trying<T>(turn: Turn, retries: number, attempt: (watch: Stalled) => Promise<T>): Promise<T> {
     for (let tries = 0; ; tries += 1) {
-      await pause(this.#notBefore - performance.now(), signal);
-      const stalled = new Stalled(this.#network.timeout, signal);
+      await turn.pause(this.#notBefore - performance.now());
+      const stalled = new Stalled(this.#network.timeout, turn);
       try {
         return await attempt(stalled);
       } catch (error) {
-        signal?.throwIfAborted();
+        turn.check();
         if (error instanceof ElanusError) throw error;
         const passing = error instanceof Passing ? error : new Passing(stalled.fired ? 'nothing came in time' : say(error));
         const wait = Math.max(passing.after, FIRST_WAIT_MS * 2 ** tries * (0.5 + Math.random() / 2));
         if (tries >= retries || wait > MOST_WAIT_MS || !passing.again) throw this.#failed(passing, tries, wait);
         if (passing.after > 0) this.#notBefore = Math.max(this.#notBefore, performance.now() + passing.after);
-        await pause(wait, signal);
+        await turn.pause(wait);
       } finally {
         stalled.clear();
       }
@@ -278,19 +283,62 @@ class Answer {
   }
 }
 
+/** Requests that are waited for together and end together. A signal that each listened to would have too many listeners. */
+class Turn {
+  readonly #members = new Set<(reason: unknown) => void>();
+  #ended: { readonly reason: unknown } | undefined;
+
+  /** Is told of the end, once. */
+  join(member: (reason: unknown) => void): void {
+    if (this.#ended) member(this.#ended.reason);
+    else this.#members.add(member);
+  }
+
+  leave(member: (reason: unknown) => void): void {
+    this.#members.delete(member);
+  }
+
+  end(reason: unknown): void {
+    this.#ended ??= { reason };
+    for (const member of this.#members) member(reason);
+    this.#members.clear();
+  }
+
+  /** Throws the reason if it has ended. */
+  check(): void {
+    if (this.#ended) throw this.#ended.reason;
+  }
+
+  /** Waits, and is rejected with the reason if it ends meanwhile. */
+  pause(ms: number): Promise<void> {
+    if (!this.#ended && !(ms > 0)) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const ended = (reason: unknown): void => {
+        clearTimeout(timer);
+        reject(reason);
+      };
+      const timer = setTimeout(() => {
+        this.leave(ended);
+        resolve();
+      }, ms);
+      this.join(ended);
+    });
+  }
+}
+
 /** A signal that fires when nothing has come for too long, or its caller's does. */
 class Stalled {
   readonly #controller = new AbortController();
   readonly #timeout: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  readonly #outer: AbortSignal | undefined;
+  readonly #turn: Turn;
   fired = false;
 
-  constructor(timeout: number, outer: AbortSignal | undefined) {
+  constructor(timeout: number, turn: Turn) {
     this.#timeout = timeout;
-    this.#outer = outer;
+    this.#turn = turn;
     this.moved();
-    outer?.addEventListener('abort', this.#abort, { once: true });
+    turn.join(this.#abort);
   }
 
   get signal(): AbortSignal {
@@ -306,11 +354,11 @@ class Stalled {
     }, this.#timeout);
   }
 
-  readonly #abort = (): void => this.#controller.abort(this.#outer!.reason);
+  readonly #abort = (reason: unknown): void => this.#controller.abort(reason);
 
   clear(): void {
     clearTimeout(this.#timer);
-    this.#outer?.removeEventListener('abort', this.#abort);
+    this.#turn.leave(this.#abort);
   }
 }
 
@@ -338,23 +386,6 @@ function retryAfter(headers: Headers): number {
   const seconds = Number(text);
   const wait = Number.isFinite(seconds) ? seconds * 1000 : Date.parse(text) - Date.now();
   return Number.isFinite(wait) ? Math.max(0, wait) : 0;
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  signal?.throwIfAborted();
-  if (!(ms > 0)) return Promise.resolve();
-  return new Promise((resolve, reject) => {
-    const end = (): void => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    signal?.addEventListener('abort', abort, { once: true });
-  });
 }
 
 const say = (error: unknown): string => (error instanceof Error ? error.message : String(error));

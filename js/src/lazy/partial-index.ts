@@ -9,16 +9,16 @@ import { IN_MEMORY, type RangeKeep } from './keep.js';
 import type { Bytes, Range, RangeSource } from './ranges.js';
 
 /** Gaps between wanted bytes that are fetched, too, rather than asked for around. */
-const GAP_BYTES = 8 << 10;
+const GAP_BYTES = 4 << 10;
 /** Requests of one turn, at most. */
-const MOST_REQUESTS = 16;
+const MOST_REQUESTS = 20;
 /** Far more turns than any call takes. */
 const MOST_TURNS = 24;
 
 /** What a file says of itself. */
 type Own = Pick<Description, 'count' | 'dimension' | 'metric' | 'indexType' | 'lists' | 'card'>;
 
-/** The part of a search that takes another look at the rows, or not. */
+/** Is told of what codes alone find. */
 type Told = (hits: Hit[]) => void;
 
 /**
@@ -59,7 +59,7 @@ export class PartialIndex {
     return description as Own;
   }
 
-  async search(query: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined, onCoarse?: Told): Promise<Hit[]> {
+  async search(query: Float32Array, plan: SearchPlan, signal: AbortSignal | undefined, onCoarse: Told | undefined): Promise<Hit[]> {
     const { outputFields, ...options } = plan;
     const ask = (): void => {
       this.#handle.prepare(options, outputFields !== undefined);
@@ -69,7 +69,9 @@ export class PartialIndex {
     if (onCoarse) {
       await this.#until(() => this.#handle.search(true), signal);
       await this.#until(() => this.#handle.read(), signal);
-      onCoarse(this.#hits(outputFields));
+      const coarse = this.#hits(outputFields);
+      // What the caller's function throws is the caller's, and no failure of the search.
+      queueMicrotask(() => onCoarse(coarse));
     }
     await this.#until(() => this.#handle.search(false), signal);
     await this.#until(() => this.#handle.read(), signal);
