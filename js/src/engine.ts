@@ -231,7 +231,7 @@ export interface Hints {
 /** What a file says of itself, as the core reads it. */
 export interface Description {
   /** `elanus`, or the library whose file it is. */
-  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB';
+  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB' | 'instant-distance';
   /** Whether vectors are of bits; a query then is their bytes. */
   readonly binary: boolean;
   readonly count: number;
@@ -239,6 +239,7 @@ export interface Description {
   readonly metric: Metric | ForeignMetric;
   readonly indexType: IndexType | (string & {});
   readonly lists?: Lists;
+  readonly levels?: readonly number[];
   /** The field whose words can be searched for. */
   readonly textField: string | undefined;
   readonly hasSparse: boolean;

@@ -90,6 +90,16 @@ export class ForeignIndex {
     return new Float32Array(this.#memory.buffer, this.#handle!.query_pointer() >>> 0, this.dimension);
   }
 
+  /** The index as an `.elanus` file that keeps its lists or links, and so answers alike. */
+  file(): Blob {
+    const pieces: BlobPart[] = [];
+    this.#handle!.keep((pointer: number, length: number) => {
+      // Copied: the memory is WebAssembly's, and may move.
+      pieces.push(new Uint8Array(this.#memory.buffer, pointer >>> 0, length).slice());
+    });
+    return new Blob(pieces, { type: 'application/octet-stream' });
+  }
+
   search(query: Float32Array): Hit[] {
     const handle = this.#handle!;
     new Float32Array(this.#memory.buffer, handle.query_pointer() >>> 0, query.length).set(query);

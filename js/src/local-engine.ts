@@ -270,7 +270,7 @@ export class LocalEngine implements Engine, Sink {
   }
 
   async file(): Promise<Blob> {
-    this.#ownOnly('toBlob');
+    if (this.#foreign) return this.#call(() => this.#foreign!.file());
     const start = this.#call((handle) => handle.file_pointer()) >>> 0;
     return new Blob([new Uint8Array(this.#memory.buffer, start, this.#fileBytes)], { type: 'application/octet-stream' });
   }

@@ -50,10 +50,10 @@ export interface OpenOptions {
   /** The model that queries will be embedded with, or the embedder itself; a file of another one is refused. */
   model?: ModelSource;
   /**
-   * Files of other libraries: whose file it is, `'Faiss'`, `'hnswlib'`, `'Annoy'`, `'usearch'` or `'NMSLIB'`, where the
+   * Files of other libraries: whose file it is, `'Faiss'`, `'hnswlib'`, `'Annoy'`, `'usearch'`, `'NMSLIB'` or `'instant-distance'`, where the
    * content doesn't show it. Annoy's never does.
    */
-  format?: 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB';
+  format?: 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB' | 'instant-distance';
   /** Files of other libraries: numbers (or bits) in a vector. Needed for Annoy. */
   dimension?: number;
   /**
@@ -85,7 +85,7 @@ const OPEN_OPTIONS = [
 export type IndexSource = string | URL | Blob | FileSystemFileHandle | ArrayBuffer | ArrayBufferView;
 
 /**
- * Opens an index file, or one of another library (Faiss, hnswlib, Annoy, usearch, NMSLIB), which is recognised by its
+ * Opens an index file, or one of another library (Faiss, hnswlib, Annoy, usearch, NMSLIB, instant-distance), which is recognised by its
  * content. From such a file `search` answers as the library does, with its ids and its distances; filters, fields,
  * iterators and `get` are for `.elanus` files.
  *

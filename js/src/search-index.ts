@@ -24,7 +24,7 @@ export class Index {
   /** Its name in Milvus, such as `SCAN_RABITQ` or `HNSW`; of another library's file, what that library calls it. */
   readonly indexType: Description['indexType'];
   /** `elanus`, or the library whose file it is. */
-  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB';
+  readonly format: 'elanus' | 'Faiss' | 'hnswlib' | 'Annoy' | 'usearch' | 'NMSLIB' | 'instant-distance';
   /**
    * Whether vectors are of bits: a query then is their bytes, packed as the vectors of the index are (in files of other
    * libraries, and wherever it matters which is which, the lowest bit of the first byte first).
@@ -32,6 +32,8 @@ export class Index {
   readonly binary: boolean;
   /** The lists that the rows of an IVF index lie in. */
   readonly lists: Lists | undefined;
+  /** Of a graph in a file of another library: how many rows each level has, from the lowest up. */
+  readonly levels: readonly number[] | undefined;
   /** The field whose words can be searched for; `undefined` if the file has none. */
   readonly textField: string | undefined;
   /** Whether the file has sparse vectors. */
@@ -54,7 +56,7 @@ export class Index {
   /** @internal */
   constructor(
     engine: Engine,
-    { count, dimension, metric, indexType, lists, format, binary, textField, hasSparse, bytes, simd, loading }: Description,
+    { count, dimension, metric, indexType, lists, levels, format, binary, textField, hasSparse, bytes, simd, loading }: Description,
     card: Card,
     thread: 'worker' | 'main',
   ) {
@@ -64,6 +66,7 @@ export class Index {
     this.metric = metric;
     this.indexType = indexType;
     this.lists = lists;
+    this.levels = levels;
     this.textField = textField;
     this.hasSparse = hasSparse;
     this.format = format;
@@ -173,9 +176,12 @@ export class Index {
   }
 
   /**
-   * The index file, as it was opened or built, to be saved or served: `open` takes it.
+   * The index file, as it was opened or built, to be saved or served: `open` takes it. A file of another library becomes an
+   * `.elanus` file with the same lists or links, which answers alike.
    *
-   * @throws ElanusError `CLOSED`, `WORKER_FAILED`
+   * @throws ElanusError `CLOSED`, `WORKER_FAILED`; `UNSUPPORTED_FORMAT` if an `.elanus` file can't answer as the other
+   *   library's does, with why not, `INVALID_ARGUMENT` if it has no metric that orders alike: `vectors` and `build` make an
+   *   index of such a file's vectors
    */
   async toBlob(): Promise<Blob> {
     this.#checkOpen();

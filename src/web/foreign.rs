@@ -2,12 +2,16 @@
 
 use super::key::from_key;
 use super::thrown;
-use crate::foreign::{Foreign, Hints, Query, SearchParams};
+use crate::convert::Parts;
+use crate::foreign::{Foreign, Groups, Hints, Query, SearchParams};
 use crate::segment::Key;
 use crate::words::{AlignedBuffer, Error, Result};
 use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+
+/// What a file says of itself that was another library's.
+const CARD: &str = "{}";
 
 #[derive(Deserialize, Default)]
 #[serde(default, rename_all = "camelCase")]
@@ -28,6 +32,26 @@ struct Description<'a> {
     metric: &'a str,
     index_type: &'a str,
     binary: bool,
+    lists: Option<Lists>,
+    levels: Option<Vec<usize>>,
+}
+
+#[derive(Serialize)]
+struct Lists {
+    count: usize,
+    least: usize,
+    median: usize,
+    most: usize,
+}
+
+impl Lists {
+    /// What lists hold of which those that aren't empty have these sizes, from the smallest up.
+    fn of(count: usize, sizes: &[usize]) -> Self {
+        // The empty ones are the smallest.
+        let nth = |i: usize| i.checked_sub(count - sizes.len()).map_or(0, |i| sizes[i]);
+        let last = count.saturating_sub(1);
+        Lists { count, least: nth(0), median: nth(last / 2), most: nth(last) }
+    }
 }
 
 /// An open file of another library with the buffers that JavaScript shares: the query is written
@@ -79,6 +103,13 @@ impl ForeignHandle {
 impl ForeignHandle {
     /// What the file holds, as a plain object.
     pub fn describe(&self) -> std::result::Result<JsValue, JsValue> {
+        let (lists, levels) = match self.index.groups() {
+            Some(Groups::Lists { count, sizes }) if count >= sizes.len().max(1) => {
+                (Some(Lists::of(count, &sizes)), None)
+            }
+            Some(Groups::Levels(levels)) => (None, Some(levels)),
+            _ => (None, None),
+        };
         let description = Description {
             format: self.index.format().name(),
             count: self.index.count(),
@@ -86,6 +117,8 @@ impl ForeignHandle {
             metric: self.index.measure().name(),
             index_type: &self.index.index_type(),
             binary: self.index.is_binary(),
+            lists,
+            levels,
         };
         Ok(serde_wasm_bindgen::to_value(&description)?)
     }
@@ -155,6 +188,22 @@ impl ForeignHandle {
             return Ok(());
         };
         Err(thrown(Error::argument(fault)))
+    }
+
+    /// The index as an `.elanus` file that keeps its lists or links. `write` is called with places of its bytes
+    /// in memory, from the first to the last: pointer and length.
+    ///
+    /// # Errors
+    /// `UNSUPPORTED_FORMAT` or `INVALID_ARGUMENT` with why such a file can't answer as this index does; what
+    /// `write` throws.
+    pub fn keep(&self, write: &js_sys::Function) -> std::result::Result<(), JsValue> {
+        let parts = Parts::of_foreign(&self.index, None).map_err(thrown)?;
+        let file = parts.keep(0, CARD.into()).map_err(thrown)?;
+        file.write(|piece| {
+            let (pointer, length) = (piece.as_ptr() as usize as f64, piece.len() as f64);
+            write.call2(&JsValue::NULL, &pointer.into(), &length.into()).map(drop)
+        })?;
+        Ok(())
     }
 
     /// What the library calls a row: a number, or a BigInt where a number would lose digits.

@@ -57,6 +57,7 @@ test("what is saved is an .elanus file with the same neighbours", () =>
     const before = (await near(page, 3)).map(([id]) => id);
     const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as .elanus" }).click()]);
     assert.match(download.suggestedFilename(), /\.elanus$/);
+    await page.getByText("the same index, which answers alike").waitFor();
     const saved = await download.path();
     assert.equal(readFileSync(saved).subarray(1, 7).toString(), "ELANUS");
     await page.locator("#file").setInputFiles({ name: "saved.elanus", mimeType: "application/octet-stream", buffer: readFileSync(saved) });
@@ -64,6 +65,20 @@ test("what is saved is an .elanus file with the same neighbours", () =>
     const after = (await near(page, 3)).map(([id]) => id);
     assert.equal(after[0], before[0]);
     assert.ok(after.filter((id) => before.includes(id)).length >= 9, `${after} for ${before}`);
+  }));
+
+test("levels of a graph and sizes of lists are drawn, and what can't be kept is indexed anew", () =>
+  bring(async (page) => {
+    await page.locator("#file").setInputFiles(foreign("faiss/hnsw-flat-l2.faiss"));
+    await page.locator(".pyramid").waitFor();
+    assert.match(await page.locator(".pyramid").getAttribute("aria-label"), /level 0: 200/);
+    await page.locator("#file").setInputFiles(foreign("faiss/ivf-pqfs.faiss"));
+    await page.locator(".spread-bar").waitFor();
+    assert.match(await page.locator(".spread-bar").getAttribute("aria-label"), /from \d+ to \d+ vectors a list/);
+    assert.equal(await page.locator(".pyramid").count(), 0);
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Save as .elanus" }).click()]);
+    await page.getByText("indexed anew").waitFor();
+    assert.equal(readFileSync(await download.path()).subarray(1, 7).toString(), "ELANUS");
   }));
 
 test("a .npy gets an index, and a pasted vector finds its row", () =>

@@ -109,3 +109,31 @@ test("vectors of rows come back with the library's ids, where the index keeps an
   t.after(() => bits.close());
   await assert.rejects(bits.vectors([0]), (error) => error.code === "INVALID_ARGUMENT" && /keeps nothing/.test(error.message));
 });
+
+test("an index is saved as an .elanus file with its lists or links, which answers alike, or it is said why not", async (t) => {
+  const { open } = await import(pathToFileURL(path.join(installed, "index.js")).href);
+  const shown = [];
+  for (const [source, options, indexType] of [
+    ["faiss/ivf-flat-l2.faiss", {}, "IVF_FLAT"],
+    ["faiss/idmap-hnsw.faiss", {}, "HNSW"],
+    ["faiss/scalar-sq8.faiss", {}, "FLAT"],
+    ["hnswlib/l2-labels.bin", { metric: "L2" }, "HNSW"],
+  ]) {
+    const [told] = fixtures(FIXTURES, path.dirname(source)).filter(({ name }) => name === source);
+    const index = await open(path.join(FIXTURES, source), options);
+    t.after(() => index.close());
+    const kept = await open(await index.toBytes());
+    t.after(() => kept.close());
+    assert.deepEqual([kept.format, kept.indexType, kept.count], ["elanus", indexType, index.count], source);
+    // As wide as the search can be: then both are exact, however they come to it.
+    const wide = { limit: 5, nprobe: 1000, ef: 1000 };
+    const ids = (found) => found.map((hits) => hits.map(({ id }) => id));
+    assert.deepEqual(ids(await kept.search(told.queries, wide)), ids(await index.search(told.queries, wide)), source);
+    shown.push(index.levels ?? index.lists);
+  }
+  assert.ok(shown[0].count === 5 && shown[0].least <= shown[0].median && shown[0].median <= shown[0].most, JSON.stringify(shown[0]));
+  assert.ok(shown[1].length > 1 && shown[1].every((rows, level) => level === 0 || rows <= shown[1][level - 1]), JSON.stringify(shown[1]));
+  const trees = await open(path.join(FIXTURES, "annoy/dot.bin"), { format: "Annoy", dimension: 12, metric: "dot" });
+  t.after(() => trees.close());
+  await assert.rejects(trees.toBlob(), (error) => error.code === "UNSUPPORTED_FORMAT" && /forest of trees/.test(error.message));
+});

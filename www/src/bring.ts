@@ -86,9 +86,25 @@ function sizes(least: number, median: number, most: number): SVGSVGElement {
   );
 }
 
+/** How many rows reach each level of a graph, from the highest down, as bars on one scale: the root, since levels shrink so fast. */
+function pyramid(levels: readonly number[]): SVGSVGElement {
+  const [line, most] = [16, Math.sqrt(Math.max(1, ...levels))];
+  const label = levels.map((rows, level) => `level ${level}: ${whole(rows)}`).join(", ");
+  const bars = levels.flatMap((rows, level) => {
+    const y = (levels.length - 1 - level) * line;
+    const width = Math.max(2, (120 * Math.sqrt(rows)) / most);
+    return [
+      svg("text", { x: 0, y: y + 12 }, String(level)),
+      svg("rect", { x: 14, y: y + 3, width, height: line - 5 }),
+      svg("text", { x: 20 + width, y: y + 12 }, whole(rows)),
+    ];
+  });
+  return svg("svg", { class: "pyramid", viewBox: `0 0 200 ${levels.length * line}`, role: "img", "aria-label": label }, ...bars);
+}
+
 async function show(file: File, { index, made }: Opened, took: number): Promise<void> {
   const { wasmBytes } = await index.memory();
-  const lists = index.lists;
+  const { lists, levels } = index;
   const facts: [string, (Node | string)[]][] = [
     ["Written by", [index.format === "elanus" ? "Elanus" : index.format, made ? `, ${made}` : ""]],
     ["Index", [index.indexType]],
@@ -98,6 +114,7 @@ async function show(file: File, { index, made }: Opened, took: number): Promise<
     ["In memory", [`${megabytes(wasmBytes)}, open in ${milliseconds(took)}`]],
   ];
   if (lists) facts.push(["Lists", [whole(lists.count), sizes(lists.least, lists.median, lists.most)]]);
+  if (levels?.length) facts.push(["Levels", [whole(levels.length), pyramid(levels)]]);
   const save = html("button", { type: "button", class: "quiet" }, "Save as .elanus");
   save.addEventListener("click", () => void keep(file, index));
   place.replaceChildren(
@@ -163,8 +180,9 @@ function table(hits: readonly Hit[], took: number, near: (row: number) => void):
 async function keep(file: File, index: Index): Promise<void> {
   const mine = (stop = new AbortController());
   try {
-    const blob = await asElanus(index, progress("Writing the .elanus file"), mine.signal);
-    state.replaceChildren(html("p", { class: "small" }, `Saved: ${fileSize(blob.size)}.`));
+    const { blob, kept } = await asElanus(index, progress("Writing the .elanus file"), mine.signal);
+    const how = kept ? "the same index, which answers alike" : "its vectors, indexed anew: an .elanus file has no place for this kind of index";
+    state.replaceChildren(html("p", { class: "small" }, `Saved, ${fileSize(blob.size)}: ${how}.`));
     const url = URL.createObjectURL(blob);
     const link = html("a", { href: url, download: `${file.name.replace(/\.\w+$/, "")}.elanus` });
     link.click();

@@ -1,6 +1,6 @@
 // A file of vectors, whatever wrote it, as an open index.
 
-import { build, open, type Index, type OpenOptions, type Progress } from "elanus";
+import { build, ElanusError, open, type Index, type OpenOptions, type Progress } from "elanus";
 import { parse } from "npyjs";
 
 /** What the visitor says of a file that can't say it itself. */
@@ -50,9 +50,23 @@ async function fromVectors(file: File, told: Told, report: (done: number, total:
 /** Vectors handed to a build at once: bounded memory beside the file's own. */
 const ROWS_AT_ONCE = 4096;
 
-/** The open index as an `.elanus` file: its own, or one with the same vectors, ids and metric. */
-export async function asElanus(index: Index, report: (done: number, total: number | undefined) => void, signal: AbortSignal): Promise<Blob> {
-  if (index.format === "elanus") return index.toBlob();
+/** An `.elanus` file, and whether it is the index as it was, with its lists or links, or one built anew. */
+export interface Saved {
+  blob: Blob;
+  kept: boolean;
+}
+
+/** The open index as an `.elanus` file: the same index where one can be, else the same vectors, ids and metric, indexed anew. */
+export async function asElanus(index: Index, report: (done: number, total: number | undefined) => void, signal: AbortSignal): Promise<Saved> {
+  try {
+    return { blob: await index.toBlob(), kept: true };
+  } catch (error) {
+    if (!(error instanceof ElanusError && error.code === "UNSUPPORTED_FORMAT")) throw error;
+  }
+  return { blob: await rebuilt(index, report, signal), kept: false };
+}
+
+async function rebuilt(index: Index, report: (done: number, total: number | undefined) => void, signal: AbortSignal): Promise<Blob> {
   const { count, dimension } = index;
   const all = new Float32Array(count * dimension);
   const keys: (number | bigint)[] = [];
