@@ -21,6 +21,9 @@ const HERE = path.dirname(fileURLToPath(import.meta.url));
 const USAGE = "npm run bench:foreign -- --help";
 const LIMIT = 10;
 
+/** Distances that differ by no more than this, relatively, are a tie. */
+const TIE = 1e-5;
+
 /** Queries that are run in one go before the other side, or the next setting, has its turn. */
 const CHUNK = 25;
 
@@ -34,7 +37,7 @@ const HELP = `Usage: npm run bench:foreign [-- options]
 
 Files of other libraries, searched as they are by the built npm package in Chromium, in the page's own thread, next to
 the library that wrote them: the same file, the same queries, one thread each, in turns. Median time a query, and the share of
-(query, rank) pairs that have the same id.
+(query, rank) pairs that have the same id, ties aside.
 
 Options:
   --dataset A,B    ${Object.keys(DATASETS).join(", ")}; default: clusters, which takes some minutes
@@ -120,11 +123,20 @@ async function measureAll(all, dataset, rounds, log) {
         if (round > 0) continue;
         for (const [query, ids] of answers[0].ids.entries()) {
           pair.ranks += ids.length;
-          pair.same += ids.filter((id, rank) => answers[1].ids[query][rank] === id).length;
+          const { ids: found, similarities } = answers[1];
+          pair.same += ids.filter((id, rank) => isSame(id, rank, found[query], similarities[query])).length;
         }
       }
     }
   }
+}
+
+/** Whether an answer has this id at this rank, or at one that is as near; codes of few bits often are. */
+function isSame(id, rank, ids, distances) {
+  const tie = (other) => Math.abs(distances[other] - distances[rank]) <= TIE * Math.abs(distances[rank]);
+  const at = ids.indexOf(id);
+  // What isn't there can be as near as the last that is.
+  return at === rank || tie(at >= 0 ? at : ids.length - 1);
 }
 
 const median = (values) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)];
