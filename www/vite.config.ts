@@ -1,6 +1,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { defineConfig, type Plugin } from "vite";
+import { folder } from "./vite/folder.ts";
 import { notices } from "./vite/notices.ts";
 import { precache } from "./vite/precache.ts";
 import { shipped } from "./vite/shipped.ts";
@@ -47,6 +48,9 @@ function policy(): Plugin {
 
 const model = (name: string) => top(`models/wordnet-static/${name}`);
 
+/** What the package's chunks for registries and signatures export. */
+const LATER = ["openRegistry", "blake2b512"];
+
 export default defineConfig({
   root: fileURLToPath(new URL(".", import.meta.url)),
   // Relative, so that the built page runs under any path of any host.
@@ -66,6 +70,7 @@ export default defineConfig({
       { id: "code", title: "Elanus and the code in it", paths: [top("LICENSE-MIT"), top("LICENSE-APACHE"), top("pkg/NOTICE")] },
       { id: "npy", title: "npyjs, which reads .npy files", paths: [top("node_modules/npyjs/LICENSE")] },
     ]),
+    folder("registry", top("build/demo/registry")),
     precache(),
   ],
   worker: { format: "es" },
@@ -81,11 +86,16 @@ export default defineConfig({
       input: {
         index: fileURLToPath(new URL("index.html", import.meta.url)),
         bring: fileURLToPath(new URL("bring.html", import.meta.url)),
+        releases: fileURLToPath(new URL("releases.html", import.meta.url)),
         notices: fileURLToPath(new URL("notices.html", import.meta.url)),
         sw: fileURLToPath(new URL("sw/sw.ts", import.meta.url)),
       },
       // A service worker keeps its name from version to version: that is how a browser finds the next one.
-      output: { entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js") },
+      output: {
+        entryFileNames: (chunk) => (chunk.name === "sw" ? "sw.js" : "assets/[name]-[hash].js"),
+        // What the dictionary never imports is told by its name, so that its first visit leaves it out.
+        chunkFileNames: (chunk) => `assets/${LATER.some((name) => chunk.exports.includes(name)) ? "later-" : ""}[name]-[hash].js`,
+      },
     },
   },
 });

@@ -135,15 +135,29 @@ export const demoIndex = stamped({
   build: (site, tell) => runScript(site, "build:demo-index", tell),
 });
 
+/** The releases that the demo compares: a registry of the commonest senses. */
+export const demoReleases = stamped({
+  id: "demo-releases",
+  title: "the demo's releases",
+  estimate: 6,
+  needs: ["dependencies", "cli", "demo-index"],
+
+  async inputs() {
+    return { files: ["www/build-releases.mjs", "www/src/releases/shorter.mjs", "build/demo/card.json", "build/demo/words.elanus"], makes: ["build/demo/registry/registry.json"] };
+  },
+
+  build: (site, tell) => runScript(site, "build:demo-releases", tell),
+});
+
 /** www/dist: the demo as any static host can serve it. */
 export const www = stamped({
   id: "www",
   title: "the demo page",
   estimate: 8,
-  needs: ["dependencies", "pkg", "demo-index"],
+  needs: ["dependencies", "pkg", "demo-index", "demo-releases"],
 
   async inputs() {
-    return { files: ["www", "models", "pkg", "build/demo/words.elanus", "package-lock.json"], makes: ["www/dist/index.html"] };
+    return { files: ["www", "models", "pkg", "build/demo/words.elanus", "build/demo/registry/registry.json", "package-lock.json"], makes: ["www/dist/index.html"] };
   },
 
   build: (site, tell) => runScript(site, "build:www", tell),

@@ -1,4 +1,4 @@
-import { cli, demoIndex, pkg, tarball, wasm, www } from "./artefacts.mjs";
+import { cli, demoIndex, demoReleases, pkg, tarball, wasm, www } from "./artefacts.mjs";
 import { browser, driver } from "./browser.mjs";
 import { dependencies } from "./dependencies.mjs";
 import { showProblem } from "./problem.mjs";
@@ -26,6 +26,7 @@ export const STEPS = [
   cli,
   pkg,
   demoIndex,
+  demoReleases,
   www,
   tarball,
 ];
@@ -97,5 +98,5 @@ export async function ensure(ids, site, progress, { keepGoing = false } = {}) {
 
 /** Steps whose check reads what their needs make: before those have run it can only say no. */
 function isBuilt(step) {
-  return [wasm, cli, pkg, demoIndex, www, tarball].includes(step);
+  return [wasm, cli, pkg, demoIndex, demoReleases, www, tarball].includes(step);
 }
