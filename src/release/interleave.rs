@@ -81,6 +81,24 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_gives_the_list_that_it_gives_in_the_page() {
+        // The same as in tests/js/interleave.test.mjs.
+        let champion: Vec<u32> = (1..=10).collect();
+        let challenger = [1, 9, 3, 12, 2, 14, 5, 16, 7, 18];
+        let shown = |seed| -> String {
+            let letter = |team| match team {
+                Team::Champion => 'a',
+                Team::Challenger => 'b',
+                Team::Neither => '-',
+            };
+            let list = team_draft(&champion, &challenger, 10, seed);
+            list.iter().map(|(id, team)| format!("{id}{} ", letter(*team))).collect()
+        };
+        assert_eq!(shown(42), "1- 9b 2a 3- 4a 12b 5a 14b 6a 16b ");
+        assert_eq!(shown((1 << 53) - 1), "1- 2a 9b 3- 4a 12b 14b 5- 6a 7a ");
+    }
+
+    #[test]
     fn what_both_would_choose_is_nobodys() {
         let same = team_draft(&[1, 2, 3], &[1, 2, 3], 10, 7);
         assert_eq!(same, [(1, Team::Neither), (2, Team::Neither), (3, Team::Neither)]);
