@@ -206,8 +206,8 @@ pub fn grid(dimension: usize) -> Vec<Candidate> {
             grid.push(Candidate { bits: Some(bits), ..Candidate::new(IndexType::ScanRabitq, rows) });
         }
     }
-    // With fewer bits, estimates alone are poor.
-    for bits in [4, 6, 8] {
+    // Codes alone: of one bit for the smallest of budgets, of more for good answers.
+    for bits in [1, 4, 6, 8] {
         grid.push(Candidate { bits: Some(bits), ..Candidate::new(IndexType::ScanRabitq, &[]) });
     }
     for lists in LISTS {

@@ -208,10 +208,8 @@ fn number(text: &str) -> Kind<'_> {
         None => (false, text),
     };
     // "-0" is a float: as an integer it would lose its sign.
-    if !digits.contains(['.', 'e', 'E'])
-        && !(negative && digits == "0")
-        && let Ok(whole) = text.parse()
-    {
+    let is_whole = !digits.contains(['.', 'e', 'E']) && (!negative || digits != "0");
+    if is_whole && let Ok(whole) = text.parse() {
         return Kind::Int(whole);
     }
     match parse_double(digits) {

@@ -68,10 +68,11 @@ fn what_is_chosen_is_good_enough_and_can_be_built() {
 #[test]
 fn budgets_are_kept_or_missed_with_numbers() {
     let shop = shop(1200, 32);
-    let small = shop.run("tune vectors.npy --recall 0.6 --max-bytes-per-vector 30 --prefer size --json").json();
-    assert!(small["chosen"]["bytes_per_vector"].as_f64().unwrap() <= 30.0, "{}", small["chosen"]);
+    let small = shop.run("tune vectors.npy --recall 0.5 --max-bytes-per-vector 40 --prefer size --json").json();
+    assert!(small["chosen"]["bytes_per_vector"].as_f64().unwrap() <= 40.0, "{}", small["chosen"]);
     assert_eq!(small["queries"], 500, "rows stand for queries");
     shop.run("tune vectors.npy --queries queries.npy --max-ms 0.000001").failed(1, &["GOAL_MISSED", "the nearest is"]);
+    shop.run("tune vectors.npy --max-bytes-per-vector 3").failed(3, &["fits 3 bytes", "the smallest takes"]);
     shop.run("tune vectors.npy --recall 0").failed(2, &["more than 0"]);
     shop.run("tune vectors.npy --recall 1.5").failed(2, &["at most 1"]);
     shop.run("tune vectors.npy --max-ms -1").failed(2, &[]);

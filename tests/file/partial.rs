@@ -40,7 +40,7 @@ fn file(wanted: &Wanted, nlist: usize) -> Vec<u8> {
     };
     let file = build(input, &|_, _| {}).unwrap();
     // With bundles and without: files of both kinds are read.
-    let file = if wanted.rows % 2 == 0 { in_parts(file).unwrap() } else { file.with_checks() };
+    let file = if wanted.rows.is_multiple_of(2) { in_parts(file).unwrap() } else { file.with_checks() };
     file.into_bytes()
 }
 

@@ -104,10 +104,10 @@ fn build(task: &Task, sample: &Sample<'_>, candidate: &Candidate, shared: Option
     let rows = sample.view()?;
     let params = candidate.params(rows.rows(), task.metric, task.seed);
     let index_type = candidate.index_type();
-    // A graph is the same whatever its rows are kept as, and lists of rows as well.
+    // A graph is the same whatever its rows are kept as, and lists of floats as well.
     let kept = shared.and_then(|shared| match index_type {
         IndexType::Hnsw => Some((&mut shared.graphs, params.ef_construction)),
-        IndexType::IvfFlat | IndexType::IvfSq8 => Some((&mut shared.lists, params.nlist.unwrap_or(0))),
+        IndexType::IvfFlat => Some((&mut shared.lists, params.nlist.unwrap_or(0))),
         _ => None,
     });
     let structure = kept.as_ref().and_then(|(kept, key)| kept.iter().find(|(other, _)| other == key));

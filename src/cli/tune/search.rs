@@ -34,11 +34,11 @@ pub struct Tried {
     pub point: Point,
     /// What it would be with all rows.
     pub predicted: Point,
-    /// Of a sample, whether it seemed not to be worth a larger one.
+    /// Whether it was built of all rows.
     pub whole: bool,
 }
 
-/// Ends a run with what was tried, in the order in which it was.
+/// What was tried, in the order in which it was, and what came of it.
 pub struct Outcome {
     pub tried: Vec<Tried>,
     pub chosen: Option<Tried>,
@@ -60,7 +60,7 @@ impl Search<'_> {
         let dimension = task.vectors.dimension;
         let whole = task.sample(all, task.asked.len(), self.progress)?;
         self.check_reachable(&whole)?;
-        let mut candidates = self.affordable(dimension);
+        let mut candidates = self.affordable(dimension)?;
         let mut tried: Vec<Tried> = Vec::new();
         for (round, (part, least, queries)) in SAMPLES.into_iter().enumerate() {
             let rows = (all / part).max(least);
@@ -103,7 +103,7 @@ impl Search<'_> {
         let (task, queries) = (self.task, self.task.asked.len());
         let whole = task.sample(task.rows(), queries, self.progress)?;
         self.check_reachable(&whole)?;
-        let candidates = self.affordable(task.vectors.dimension);
+        let candidates = self.affordable(task.vectors.dimension)?;
         let bar = self.bar(&candidates, &whole, "trying all");
         let mut tried = Vec::new();
         for candidate in &candidates {
@@ -134,10 +134,17 @@ impl Search<'_> {
     }
 
     /// What may fit the bytes.
-    fn affordable(&self, dimension: usize) -> Vec<Candidate> {
+    fn affordable(&self, dimension: usize) -> Result<Vec<Candidate>> {
         let bytes = |candidate: &Candidate| candidate.bytes(dimension, self.task.metric) as f64;
         let most = self.goal.max_bytes.unwrap_or(f64::INFINITY);
-        grid(dimension).into_iter().filter(|candidate| bytes(candidate) <= 1.05 * most).collect()
+        let (fits, rest): (Vec<_>, Vec<_>) = grid(dimension).into_iter().partition(|c| bytes(c) <= 1.05 * most);
+        match fits.is_empty() {
+            false => Ok(fits),
+            true => Err(Failure::input(format!(
+                "no index of {dimension} dimensions fits {most} bytes a vector; the smallest takes {}",
+                rest.iter().map(bytes).fold(f64::INFINITY, f64::min)
+            ))),
+        }
     }
 
     /// The cheapest good setting of each candidate, in this sample.

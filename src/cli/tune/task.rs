@@ -189,6 +189,9 @@ pub fn held_out(vectors: &Vectors, count: usize, seed: u64) -> Vec<Asked> {
     chosen.into_iter().map(|i| Asked { vector: row(i), own: Some(i as u32) }).collect()
 }
 
+/// What each row is worth to a query; rows that aren't there are worth nothing.
+type Gains = BTreeMap<u32, f64>;
+
 /// Gains of rows by query, of judgements of keys; queries without a relevant row are left out of `asked`.
 pub fn judged_rows(
     asked: Vec<Asked>,
@@ -196,7 +199,7 @@ pub fn judged_rows(
     judgements: &elanus::release::Judgements,
     keys: Option<&HashMap<String, u32>>,
     rows: usize,
-) -> Result<(Vec<Asked>, Vec<BTreeMap<u32, f64>>)> {
+) -> Result<(Vec<Asked>, Vec<Gains>)> {
     let row = |key: &String| match keys {
         Some(keys) => keys.get(key).copied(),
         None => key.parse().ok().filter(|&row: &u32| (row as usize) < rows),
@@ -205,8 +208,7 @@ pub fn judged_rows(
     let mut kept = Vec::new();
     for (asked, name) in asked.into_iter().zip(names) {
         let Some(of) = judgements.of(name) else { continue };
-        let gains: BTreeMap<u32, f64> =
-            of.iter().filter_map(|(key, &grade)| Some((row(key)?, grade.max(0) as f64))).collect();
+        let gains: Gains = of.iter().filter_map(|(key, &grade)| Some((row(key)?, grade.max(0) as f64))).collect();
         if gains.values().any(|&gain| gain > 0.0) {
             judged.push(gains);
             kept.push(asked);

@@ -185,7 +185,7 @@ fn condition(random: &mut SplitMix64, depth: u32) -> Condition {
             0 => Condition::Exists(member(random)),
             _ => Condition::IsNull(member(random), random.below(2) == 0),
         },
-        6 => Condition::Like(member(random), *pick::<&str>(random, &["a%", "_", "%b%", "", "%"])),
+        6 => Condition::Like(member(random), pick::<&str>(random, &["a%", "_", "%b%", "", "%"])),
         7 => Condition::Contains(random.below(2) == 0, (0..random.below(3)).map(|_| json!(random.below(4))).collect()),
         8 => Condition::Not(Box::new(condition(random, depth - 1))),
         n => {
