@@ -42,7 +42,7 @@ export async function openLive(options) {
     events.push([type, release ?? from, error?.code].filter(Boolean).join(" "));
   };
   try {
-    globalThis.live = await elanus.openRegistry("/registry", { checkEvery: 0, onEvent, ...options });
+    globalThis.live = await elanus.openRegistry("/registry", { checkEvery: 0, watch: false, onEvent, ...options });
     return live.release;
   } catch (error) {
     return error.code ?? String(error);
