@@ -51,7 +51,8 @@ function nextVersion(t) {
   const config = readdirSync(join(folder, "data")).find((name) => name.startsWith("config."));
   renameSync(join(folder, "data", config), join(folder, "data", "config.next.json"));
   edit("data/config.next.json", (text) => `${text}\n`);
-  const script = readdirSync(join(folder, "assets")).find((name) => /^index-.*\.js$/.test(name));
+  const scripts = readdirSync(join(folder, "assets")).filter((name) => name.endsWith(".js"));
+  const script = scripts.find((name) => readFileSync(join(folder, "assets", name), "utf8").includes(config));
   edit(`assets/${script}`, (text) => text.replace(config, "config.next.json"));
   const old = readFileSync(join(folder, "sw.js"), "utf8");
   writeFileSync(join(folder, "sw.js"), old.replace(/\{"version":.*?\}\}/, () => JSON.stringify(list(folder))));
