@@ -64,8 +64,9 @@ impl Bundles {
         let column = 4 * list.rows as u64;
         let number = self.numbers(list, row as usize..row as usize + 1);
         let moved = |by: u64| number.start + by * column..number.end + by * column;
-        let square = moved(2);
-        [moved(1), if self.has_squares { square } else { square.start..square.start }]
+        let scale = moved(1);
+        let square = if self.has_squares { moved(2) } else { scale.end..scale.end };
+        [scale, square]
     }
 
     fn codes_end(&self, start: u64, list: List) -> u64 {
@@ -162,7 +163,7 @@ mod tests {
             for list in lists.iter().filter(|list| list.rows > 0) {
                 prop_assert_eq!(at(bundles.codes(list)), &codes[list.first_block * block_bytes..][..list.blocks() * block_bytes]);
                 prop_assert_eq!(at(bundles.numbers(list, list.range())), as_bytes(&order[list.range()]));
-                prop_assert_eq!(bundles.of(list).end, if has_i8 { bundles.factors(list, list.range().end as u32 - 1).map(|f| f.end).into_iter().max().unwrap() } else { bundles.numbers(list, list.range()).end });
+                prop_assert_eq!(bundles.of(list).end, if has_i8 { bundles.factors(list, list.range().end as u32 - 1)[1].end } else { bundles.numbers(list, list.range()).end });
                 for row in list.range().filter(|_| has_i8) {
                     let [scale, square] = bundles.factors(list, row as u32);
                     let [expected, other, _] = places.of(row as u32).map(|place| &rows[place.start as usize..place.end as usize]);

@@ -7,6 +7,8 @@ pub mod error;
 pub mod half;
 pub mod hit;
 pub mod json;
+#[cfg(test)]
+mod json_tests;
 pub mod matrix;
 pub mod metric;
 pub mod number;
