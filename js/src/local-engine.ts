@@ -271,6 +271,7 @@ export class LocalEngine implements Engine, Sink {
 
   async file(): Promise<Blob> {
     if (this.#foreign) return this.#call(() => this.#foreign!.file());
+    this.#ownOnly('toBlob');
     const start = this.#call((handle) => handle.file_pointer()) >>> 0;
     return new Blob([new Uint8Array(this.#memory.buffer, start, this.#fileBytes)], { type: 'application/octet-stream' });
   }
