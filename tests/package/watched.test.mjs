@@ -34,9 +34,10 @@ async function watch(page, queries) {
   return page.evaluate(async (queries) => {
     // What is asked before the sketch has come isn't seen.
     await live.search(queries[0]);
-    for (let i = 0; i < 400 && !live.watching; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    for (let i = 0; i < 6000 && !live.watching; i++) await new Promise((resolve) => setTimeout(resolve, 5));
     for (const query of queries) await live.search(query);
-    for (let i = 0; i < 400 && live.watching.windows < queries.length / 100; i++) await new Promise((resolve) => setTimeout(resolve, 5));
+    // They are looked at when the page is idle, which a busy machine seldom lets it be.
+    for (let i = 0; i < 6000 && live.watching.windows < queries.length / 100; i++) await new Promise((resolve) => setTimeout(resolve, 5));
     const drifts = all.filter(({ type }) => type === "drift");
     return { state: live.watching, drifts };
   }, queries.map((query) => Array.from(query)));
