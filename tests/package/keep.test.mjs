@@ -1,6 +1,5 @@
 /** What is kept of files that are fetched in ranges: from one visit to the next, offline, between tabs, through damage and kills. */
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -8,6 +7,7 @@ import { killAll, launch, launchKept } from "./support/browser.mjs";
 import { buildIndex } from "./support/cli.mjs";
 import { clustered } from "./support/data.mjs";
 import { behave, serveRanges } from "./support/ranges.mjs";
+import { filesOf } from "./support/server.mjs";
 import { projectWithPage, temporary } from "./support/tarball.mjs";
 
 const DIMENSION = 32;
@@ -21,24 +21,18 @@ let installed;
 let bytes;
 let expected;
 let browser;
+/** Serves the page and the package beside the index. */
+let other;
 
 before(async (t) => {
   ({ folder, installed } = projectWithPage(t, "keep"));
+  other = filesOf({ "/": folder, "/elanus/": installed });
   bytes = buildIndex(folder, vectors, { args: LISTS });
   const elanus = await import(pathToFileURL(path.join(installed, "index.js")).href);
   const whole = await elanus.open(bytes);
   expected = await Promise.all(queries.map((query) => whole.search(Float32Array.from(query), plan)));
   browser = await launch(t);
 });
-
-function other(request, response) {
-  const address = new URL(request.url, "http://x").pathname;
-  const file = address.startsWith("/elanus/") ? path.join(installed, address.slice(8)) : path.join(folder, address === "/" ? "index.html" : address);
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
-  const type = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" }[path.extname(file)];
-  response.writeHead(200, { "content-type": type ?? "application/octet-stream" }).end(readFileSync(file));
-  return true;
-}
 
 /** Opens, asks and tells, in a page. */
 async function visit({ url, queries, plan, options = {} }) {
@@ -203,7 +197,7 @@ test("prefetch brings only what isn't kept, and doesn't trust what is", async (t
 test("a browser that is killed while it keeps ranges answers rightly ever after", async (t) => {
   const kills = Number(process.env.ELANUS_KILLS ?? 3);
   const profile = temporary(t, "keep-killed");
-  const site = await serveRanges(t, bytes, { other, misbehave: (asked) => (behave(asked), true) });
+  const site = await serveRanges(t, bytes, { other: filesOf({ "/": folder, "/elanus/": installed }), misbehave: (asked) => (behave(asked), true) });
   let kept = 0;
   for (let kill = 0; kill <= kills; kill += 1) {
     const context = await launchKept(profile);

@@ -1,6 +1,5 @@
 /** Files that are fetched in ranges, from hosts that behave and from hosts that don't: in Node, and in Chromium. */
 import assert from "node:assert/strict";
-import { readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { before, test } from "node:test";
 import { pathToFileURL } from "node:url";
@@ -8,6 +7,7 @@ import { launch, newPage } from "./support/browser.mjs";
 import { buildIndex } from "./support/cli.mjs";
 import { clustered } from "./support/data.mjs";
 import { behave, compressed, etagOf, serveRanges } from "./support/ranges.mjs";
+import { filesOf } from "./support/server.mjs";
 import { projectWithPage } from "./support/tarball.mjs";
 
 const DIMENSION = 32;
@@ -30,16 +30,6 @@ before(async (t) => {
   assert.equal(other.length, bytes.length);
   browser = await launch(t);
 });
-
-/** Serves the page and the package beside the index. */
-function page(request, response) {
-  const address = new URL(request.url, "http://x").pathname;
-  const file = address.startsWith("/elanus/") ? path.join(installed, address.slice(8)) : path.join(folder, address === "/" ? "index.html" : address);
-  if (!statSync(file, { throwIfNoEntry: false })?.isFile()) return false;
-  const type = { ".html": "text/html", ".js": "text/javascript", ".wasm": "application/wasm" }[path.extname(file)];
-  response.writeHead(200, { "content-type": type ?? "application/octet-stream" }).end(readFileSync(file));
-  return true;
-}
 
 /** Opens, searches and tells what came, here or in a page: so it names nothing from outside. */
 async function visit({ url, options = {}, queries = [], plan = {}, then }) {
@@ -64,7 +54,7 @@ function everywhere(name, run) {
   for (const where of ["Node", "Chromium"]) {
     test(`${name} (${where})`, { timeout: 60_000 }, async (t) => {
       const host = async (options) => {
-        const site = await serveRanges(t, bytes, { other: page, ...options });
+        const site = await serveRanges(t, bytes, { other: filesOf({ "/": folder, "/elanus/": installed }), ...options });
         if (where === "Node") {
           globalThis.elanus = await import(pathToFileURL(path.join(installed, "index.js")).href);
           return { site, ask: (asked) => visit({ url: site.url, queries, plan, ...asked }) };

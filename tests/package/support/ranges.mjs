@@ -1,7 +1,7 @@
 /** A server of one file in ranges, that counts, waits, and misbehaves as it is told. */
 import { createHash } from "node:crypto";
-import { createServer } from "node:http";
 import { gzipSync } from "node:zlib";
+import { listen } from "./server.mjs";
 
 /**
  * Serves `bytes` at every address that ends in `.elanus`, until the test ends.
@@ -17,7 +17,7 @@ import { gzipSync } from "node:zlib";
 export async function serveRanges(t, bytes, { latency = 0, misbehave, headers = {}, other } = {}) {
   const site = { bytes, requests: [], sent: 0, most: 0, origin: "" };
   let open = 0;
-  const server = createServer((request, response) => {
+  site.origin = await listen(t, (request, response) => {
     const address = new URL(request.url, "http://x").pathname;
     if (!address.endsWith(".elanus")) {
       if (!other?.(request, response)) response.writeHead(404).end();
@@ -34,12 +34,6 @@ export async function serveRanges(t, bytes, { latency = 0, misbehave, headers = 
       if (!misbehave?.(asked)) behave(asked);
     }, latency);
   });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  site.origin = `http://127.0.0.1:${server.address().port}`;
   site.url = `${site.origin}/index.elanus`;
   return site;
 }

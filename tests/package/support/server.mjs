@@ -25,31 +25,45 @@ const TYPES = {
  */
 export async function serve(t, mounts, { headers = {}, types = {}, handle } = {}) {
   const requests = [];
-  const prefixes = Object.keys(mounts).sort((a, b) => b.length - a.length);
-  const server = createServer((request, response) => {
-    const address = decodeURIComponent(new URL(request.url, "http://x").pathname);
-    requests.push(address);
+  const give = filesOf(mounts, types);
+  const origin = await listen(t, (request, response) => {
+    requests.push(addressOf(request));
     for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-    if (handle?.(request, response)) return;
+    if (handle?.(request, response) || give(request, response)) return;
+    response.writeHead(404, { "content-type": "text/plain" }).end("not found");
+  });
+  return { origin, requests };
+}
+
+/** Answers on a port that is free until the test ends; resolves to the origin. */
+export async function listen(t, answer) {
+  const server = createServer(answer);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${server.address().port}`;
+}
+
+/** What answers requests for the files of folders, as `serve` takes them: true, or false if there is no such file. */
+export function filesOf(mounts, types = {}) {
+  const prefixes = Object.keys(mounts).sort((a, b) => b.length - a.length);
+  return (request, response) => {
+    const address = addressOf(request);
     const prefix = prefixes.find((start) => address.startsWith(start));
     const rest = address.slice(prefix?.length);
     const file = prefix && path.join(mounts[prefix], rest.endsWith("/") || (rest === "" && prefix.endsWith("/")) ? `${rest}index.html` : rest);
     const stat = file && statSync(file, { throwIfNoEntry: false });
-    if (!stat?.isFile()) {
-      response.writeHead(404, { "content-type": "text/plain" }).end("not found");
-      return;
-    }
+    if (!stat?.isFile()) return false;
     const ending = path.extname(file);
     response.writeHead(200, {
       "content-type": types[ending] ?? TYPES[ending] ?? "application/octet-stream",
       "content-length": stat.size,
     });
     createReadStream(file).pipe(response);
-  });
-  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { origin: `http://127.0.0.1:${server.address().port}`, requests };
+    return true;
+  };
 }
+
+const addressOf = (request) => decodeURIComponent(new URL(request.url, "http://x").pathname);
