@@ -2,7 +2,33 @@
 import { readFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
+import { parseArgs } from "node:util";
 import { Problem, showProblem } from "../scripts/setup/problem.mjs";
+
+/** What the command line says; with --help it is shown, and nothing else done. */
+export function readArguments(options, help) {
+  const { values } = parseArgs({ options: { ...options, help: { type: "boolean", short: "h", default: false } } });
+  if (values.help) {
+    process.stdout.write(help);
+    process.exit(0);
+  }
+  return values;
+}
+
+/** Refuses names of data sets that aren't known; gives them back. */
+export function knownDatasets(names, known) {
+  const unknown = names.filter((name) => !Object.hasOwn(known, name));
+  if (unknown.length > 0) {
+    throw new Problem(`No data set is called ${unknown.join(", ")}.`, { remedy: `Choose from ${Object.keys(known).join(", ")}.` });
+  }
+  return names;
+}
+
+/** Where a report goes: the folder that was named, or one of the time and of what was measured. */
+export function reportFolder(given, results, what) {
+  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  return path.resolve(given ?? path.join(results, what ? `${stamp}-${what}` : stamp));
+}
 
 /** The number that an option gives, from 1 up. */
 export function count(name, text, help = "npm run bench -- --help") {

@@ -3,14 +3,12 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { Problem } from "../scripts/setup/problem.mjs";
 import { Progress } from "../scripts/setup/progress.mjs";
 import { openSite } from "../scripts/setup/site.mjs";
 import { ensure } from "../scripts/setup/steps.mjs";
 import { answerRates } from "./answers.mjs";
 import { Browser } from "./browser.mjs";
-import { count, machine, runMain } from "./command.mjs";
+import { count, knownDatasets, machine, readArguments, reportFolder, runMain } from "./command.mjs";
 import { DATASETS, prepare } from "./datasets.mjs";
 import { Files } from "./files.mjs";
 import { measure } from "./measure.mjs";
@@ -59,30 +57,23 @@ const INDEXES = [
 ];
 
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
+  const values = readArguments(
+    {
       dataset: { type: "string" },
       queries: { type: "string" },
       rounds: { type: "string" },
       out: { type: "string" },
       quick: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
     },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    process.exit(0);
-  }
+    HELP,
+  );
   const { quick, dataset = quick ? "synthetic" : "clusters" } = values;
-  if (!Object.hasOwn(DATASETS, dataset)) {
-    throw new Problem(`No data set is called ${dataset}.`, { remedy: `Choose from ${Object.keys(DATASETS).join(", ")}.` });
-  }
-  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  knownDatasets([dataset], DATASETS);
   return {
     dataset,
     queries: count("queries", values.queries ?? "100", USAGE),
     rounds: count("rounds", values.rounds ?? (quick ? "1" : "3"), USAGE),
-    out: path.resolve(values.out ?? path.join(HERE, "results", `${stamp}-filters`)),
+    out: reportFolder(values.out, path.join(HERE, "results"), "filters"),
   };
 }
 

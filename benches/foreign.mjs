@@ -3,13 +3,11 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
-import { Problem } from "../scripts/setup/problem.mjs";
 import { Progress } from "../scripts/setup/progress.mjs";
 import { openSite } from "../scripts/setup/site.mjs";
 import { ensure } from "../scripts/setup/steps.mjs";
 import { Browser } from "./browser.mjs";
-import { count, machine, runMain } from "./command.mjs";
+import { count, knownDatasets, machine, readArguments, reportFolder, runMain } from "./command.mjs";
 import { DATASETS, prepare } from "./datasets.mjs";
 import { Files } from "./files.mjs";
 import { Native } from "./native.mjs";
@@ -52,33 +50,24 @@ fewer than 99.9 % of the ids are the same, it says so, and the exit code is 1.
 `;
 
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
+  const values = readArguments(
+    {
       dataset: { type: "string" },
       queries: { type: "string" },
       rounds: { type: "string" },
       out: { type: "string" },
       quick: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
     },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    process.exit(0);
-  }
+    HELP,
+  );
   const { quick, dataset = quick ? "synthetic" : "clusters" } = values;
-  const datasets = dataset.split(",");
-  const unknown = datasets.filter((name) => !Object.hasOwn(DATASETS, name));
-  if (unknown.length > 0) {
-    throw new Problem(`No data set is called ${unknown.join(", ")}.`, { remedy: `Choose from ${Object.keys(DATASETS).join(", ")}.` });
-  }
-  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+  const datasets = knownDatasets(dataset.split(","), DATASETS);
   return {
     datasets,
     quick,
     queries: count("queries", values.queries ?? "200", USAGE),
     rounds: count("rounds", values.rounds ?? (quick ? "1" : "5"), USAGE),
-    out: path.resolve(values.out ?? path.join(HERE, "results", `${stamp}-foreign`)),
+    out: reportFolder(values.out, path.join(HERE, "results"), "foreign"),
   };
 }
 

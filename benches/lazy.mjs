@@ -3,13 +3,11 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { browserArguments } from "../scripts/setup/browser.mjs";
-import { Problem } from "../scripts/setup/problem.mjs";
 import { Progress } from "../scripts/setup/progress.mjs";
 import { openSite } from "../scripts/setup/site.mjs";
 import { ensure } from "../scripts/setup/steps.mjs";
-import { count, machine, runMain } from "./command.mjs";
+import { count, knownDatasets, machine, readArguments, reportFolder, runMain } from "./command.mjs";
 import { DATASETS, prepare } from "./datasets.mjs";
 import { Files } from "./files.mjs";
 import { aligned } from "./report.mjs";
@@ -39,8 +37,8 @@ Writes results.json and report.md, and prints the table.
 `;
 
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
+  const values = readArguments(
+    {
       dataset: { type: "string", default: "wordnet-minilm" },
       queries: { type: "string", default: "100" },
       latency: { type: "string", default: "20" },
@@ -48,17 +46,10 @@ function readOptions() {
       nprobe: { type: "string", default: "8,16,24" },
       rerank: { type: "string", default: "40" },
       out: { type: "string" },
-      help: { type: "boolean", short: "h", default: false },
     },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    process.exit(0);
-  }
-  if (!Object.hasOwn(DATASETS, values.dataset)) {
-    throw new Problem(`No data set is called ${values.dataset}.`, { remedy: `Choose from ${Object.keys(DATASETS).join(", ")}.` });
-  }
-  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
+    HELP,
+  );
+  knownDatasets([values.dataset], DATASETS);
   return {
     dataset: values.dataset,
     queries: count("queries", values.queries, USAGE),
@@ -66,7 +57,7 @@ function readOptions() {
     nlist: count("nlist", values.nlist, USAGE),
     nprobe: values.nprobe.split(",").map((text) => count("nprobe", text, USAGE)),
     rerank: count("rerank", values.rerank, USAGE),
-    out: path.resolve(values.out ?? path.join(HERE, "results", `${stamp}-lazy`)),
+    out: reportFolder(values.out, path.join(HERE, "results"), "lazy"),
   };
 }
 

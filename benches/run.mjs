@@ -2,14 +2,13 @@
 import os from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { Problem } from "../scripts/setup/problem.mjs";
 import { Progress, duration } from "../scripts/setup/progress.mjs";
 import { openSite } from "../scripts/setup/site.mjs";
 import { ensure } from "../scripts/setup/steps.mjs";
 import { answerRates } from "./answers.mjs";
 import { Browser } from "./browser.mjs";
-import { count, machine, runMain } from "./command.mjs";
+import { count, knownDatasets, machine, readArguments, reportFolder, runMain } from "./command.mjs";
 import { DATASETS, prepare } from "./datasets.mjs";
 import { Files } from "./files.mjs";
 import { measure } from "./measure.mjs";
@@ -53,8 +52,8 @@ function defaults() {
 }
 
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
+  const values = readArguments(
+    {
       dataset: { type: "string" },
       queries: { type: "string" },
       rounds: { type: "string" },
@@ -63,30 +62,21 @@ function readOptions() {
       peers: { type: "string" },
       "no-peers": { type: "boolean", default: false },
       quick: { type: "boolean", default: false },
-      help: { type: "boolean", short: "h", default: false },
     },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    process.exit(0);
-  }
+    HELP,
+  );
   const { quick } = values;
-  const datasets = values.dataset?.split(",") ?? (quick ? ["synthetic"] : defaults());
-  const unknown = datasets.filter((name) => !Object.hasOwn(DATASETS, name));
-  if (unknown.length > 0) {
-    throw new Problem(`No data set is called ${unknown.join(", ")}.`, { remedy: `Choose from ${Object.keys(DATASETS).join(", ")}.` });
-  }
+  const datasets = knownDatasets(values.dataset?.split(",") ?? (quick ? ["synthetic"] : defaults()), DATASETS);
   const peers = values["no-peers"] ? [] : (values.peers?.split(",") ?? PEER_MODULES);
   const strange = peers.filter((name) => !PEER_MODULES.includes(name));
   if (strange.length > 0) {
     throw new Problem(`No engine is called ${strange.join(", ")}.`, { remedy: `Choose from ${PEER_MODULES.join(", ")}.` });
   }
-  const stamp = new Date().toISOString().slice(0, 19).replaceAll(":", "-");
   return {
     datasets,
     queries: count("queries", values.queries ?? (quick ? "100" : "500")),
     rounds: count("rounds", values.rounds ?? (quick ? "1" : "3")),
-    out: path.resolve(values.out ?? path.join(HERE, "results", stamp)),
+    out: reportFolder(values.out, path.join(HERE, "results")),
     native: !values["no-native"],
     peers,
   };

@@ -3,12 +3,10 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
-import { parseArgs } from "node:util";
-import { Problem } from "../scripts/setup/problem.mjs";
 import { Progress } from "../scripts/setup/progress.mjs";
 import { cliPath, openSite } from "../scripts/setup/site.mjs";
 import { ensure } from "../scripts/setup/steps.mjs";
-import { count, runMain } from "./command.mjs";
+import { count, knownDatasets, readArguments, runMain } from "./command.mjs";
 import { DATASETS, prepare } from "./datasets.mjs";
 
 const USAGE = "npm run bench:tune -- --help";
@@ -31,22 +29,16 @@ Options:
 `;
 
 function readOptions() {
-  const { values } = parseArgs({
-    options: {
+  const values = readArguments(
+    {
       dataset: { type: "string", default: "clusters" },
       rows: { type: "string", default: "20000" },
       queries: { type: "string", default: "300" },
       recall: { type: "string", default: "0.95" },
-      help: { type: "boolean", short: "h", default: false },
     },
-  });
-  if (values.help) {
-    process.stdout.write(HELP);
-    process.exit(0);
-  }
-  if (!Object.hasOwn(DATASETS, values.dataset)) {
-    throw new Problem(`No data set is called ${values.dataset}.`, { remedy: `Choose from ${Object.keys(DATASETS).join(", ")}.` });
-  }
+    HELP,
+  );
+  knownDatasets([values.dataset], DATASETS);
   return { ...values, rows: count("rows", values.rows, USAGE), queries: count("queries", values.queries, USAGE) };
 }
 
