@@ -21,14 +21,15 @@ const HELP = `Usage: npm run bench:lazy [-- options]
 
 What a first answer costs of an index file that is searched in ranges: each query opens the file anew in Chromium, with nothing kept,
 on a host that waits before each answer and counts. Says mean recall@${LIMIT} by exact search, and of bytes, requests and milliseconds
-the middle and the largest; then the same of a page that goes on asking, and of one that finds on the disk what it asks for.
+the middle and the largest; then the same of a page that goes on asking, and of one that finds on the disk what it asks for. Says of
+the first, too, which sections of the file the bytes are of.
 
 Options:
   --dataset NAME   ${Object.keys(DATASETS).join(", ")}; default: wordnet-minilm
   --queries N      queries in each setting; default 100
   --latency MS     the host waits so long; default 20
-  --nlist N        lists of the file; default 192
-  --nprobe LIST    lists that are looked into, a setting each; default 8,16,24
+  --nlist N        lists of the file; default 512
+  --nprobe LIST    lists that are looked into, a setting each; default 24,32,40
   --rerank N       rows that are compared exactly; default 40
   --out FOLDER     where the report goes; default benches/results/<date>-lazy
   -h, --help       this text
@@ -42,8 +43,8 @@ function readOptions() {
       dataset: { type: "string", default: "wordnet-minilm" },
       queries: { type: "string", default: "100" },
       latency: { type: "string", default: "20" },
-      nlist: { type: "string", default: "192" },
-      nprobe: { type: "string", default: "8,16,24" },
+      nlist: { type: "string", default: "512" },
+      nprobe: { type: "string", default: "24,32,40" },
       rerank: { type: "string", default: "40" },
       out: { type: "string" },
     },
@@ -65,7 +66,7 @@ function readOptions() {
 async function slowHost(site, file, latency) {
   const bytes = readFileSync(file);
   const pkg = path.join(site.root, "pkg");
-  const told = { bytes: 0, requests: 0, page: 0 };
+  const told = { bytes: 0, requests: 0, page: 0, ranges: [] };
   const types = { ".js": "text/javascript", ".wasm": "application/wasm" };
   const server = createServer((request, response) => {
     const address = new URL(request.url, "http://host").pathname;
@@ -74,6 +75,7 @@ async function slowHost(site, file, latency) {
       const [from, to] = range ? [Number(range[1]), Math.min(Number(range[2]) + 1, bytes.length)] : [0, bytes.length];
       told.bytes += to - from;
       told.requests += 1;
+      told.ranges.push([from, to]);
       const headers = { "content-length": to - from, "cache-control": "no-store", ...(range && { "content-range": `bytes ${from}-${to - 1}/${bytes.length}` }) };
       setTimeout(() => response.writeHead(range ? 206 : 200, headers).end(bytes.subarray(from, to)), latency);
       return;
@@ -111,6 +113,24 @@ async function ask({ queries, plan, keep, stay }) {
   }
   await index?.close();
   return answers;
+}
+
+/** The sections of a file, and where each ends with its padding; what is before the first is the header and the table. */
+function sectionsOf(file) {
+  const names = { 0: "coarse", 1: "card", 2: "rotation", 3: "centroids", 4: "directory", 5: "codes", 6: "keys", 7: "rows_i8", 10: "fields", 12: "order", [0x80000080]: "bundles", [0x80000100]: "checks" };
+  const bytes = readFileSync(file);
+  const entries = Array.from({ length: bytes.readUInt32LE(48) }, (_, i) => 128 + 32 * i);
+  const starts = entries.map((at) => Number(bytes.readBigUInt64LE(at + 8)));
+  const named = entries.map((at, i) => ({ name: names[bytes.readUInt32LE(at)] ?? `section ${bytes.readUInt32LE(at)}`, from: starts[i], to: starts[i + 1] ?? bytes.length }));
+  return [{ name: "header", from: 0, to: starts[0] }, ...named];
+}
+
+/** Of each section the bytes and the requests that touched it, of one query on average. */
+function shares(ranges, sections, queries) {
+  return sections.flatMap(({ name, from, to }) => {
+    const parts = ranges.map((range) => Math.min(range[1], to) - Math.max(range[0], from)).filter((bytes) => bytes > 0);
+    return parts.length ? [{ name, bytes: parts.reduce((sum, bytes) => sum + bytes, 0) / queries, requests: parts.length / queries }] : [];
+  });
 }
 
 function summary(answers, dataset, truth) {
@@ -163,8 +183,10 @@ async function main() {
       ]) {
         // What is to be on the disk is brought there first, by an index that is closed again.
         if (how.keep) await page.evaluate(ask, { queries, plan, ...how });
+        server.told.ranges.length = 0;
         const answers = await page.evaluate(ask, { queries, plan, ...how });
-        results.push({ nprobe, setting, ...summary(answers, dataset, truth) });
+        const sections = setting === "cold" ? shares(server.told.ranges, sectionsOf(file), queries.length) : undefined;
+        results.push({ nprobe, setting, ...summary(answers, dataset, truth), ...(sections && { sections }) });
       }
     }
     report(options, { dataset, bytes, pageBytes, results, about: { ...machine(site), chromium: browser.version() } }, log);
@@ -183,11 +205,18 @@ function report(options, { dataset, bytes, pageBytes, results, about }, log) {
   const table = aligned([["nprobe", "", `recall@${LIMIT}`, "MB", "requests", "round trips", "ms"], ...rows]);
   const title = `${dataset.title}, ${dataset.count} × ${dataset.dimension}, ${options.nlist} lists, ${options.rerank} rows compared, ` +
     `${(bytes / 1e6).toFixed(1)} MB; ${options.latency} ms before each answer; middle of ${dataset.queries} queries (largest)`;
+  const cold = results.filter(({ sections }) => sections);
+  const of = ({ name }, result) => result.sections.find((section) => section.name === name);
+  const named = cold[0].sections.map((section) => [
+    section.name,
+    ...cold.map((result) => ((found) => (found ? `${(found.bytes / 1e3).toFixed(1)} KB, ${found.requests.toFixed(1)}` : "–"))(of(section, result))),
+  ]);
+  const byteTable = aligned([["cold: bytes, requests of", ...cold.map(({ nprobe }) => `nprobe ${nprobe}`)], ...named]);
   const foot = `Page, package and module beside that: ${(pageBytes / 1e3).toFixed(0)} KB, not compressed.`;
   mkdirSync(options.out, { recursive: true });
   writeFileSync(path.join(options.out, "results.json"), `${JSON.stringify({ options, about, bytes, pageBytes, results }, null, 2)}\n`);
-  writeFileSync(path.join(options.out, "report.md"), `# Searching in ranges\n\n${title}\n\n\`\`\`\n${table}\n\`\`\`\n\n${foot}\n`);
-  log(`${title}\n\n${table}\n\n${foot}\n${options.out}`);
+  writeFileSync(path.join(options.out, "report.md"), `# Searching in ranges\n\n${title}\n\n\`\`\`\n${table}\n\n${byteTable}\n\`\`\`\n\n${foot}\n`);
+  log(`${title}\n\n${table}\n\n${byteTable}\n\n${foot}\n${options.out}`);
 }
 
 await runMain(main, USAGE);

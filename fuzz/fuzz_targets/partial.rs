@@ -19,7 +19,7 @@ use std::sync::LazyLock;
 static ORIGINALS: LazyLock<Vec<Pieces>> = LazyLock::new(|| {
     [IndexType::IvfRabitq, IndexType::ScanRabitq]
         .into_iter()
-        .flat_map(|index_type| [false, true].map(|varchar_keys| Wanted { rows: 40, index_type, varchar_keys, ..Wanted::default() }))
+        .flat_map(|index_type| [false, true].map(|varchar_keys| Wanted { rows: 40, index_type, varchar_keys, in_parts: !varchar_keys, ..Wanted::default() }))
         .filter_map(|wanted| Pieces::of(&file(&wanted)).ok())
         .collect()
 });

@@ -9,9 +9,9 @@ use crate::replace::replace;
 use crate::vectors::{Bits, Shape, Vectors};
 use crate::{card, sparse, vectors};
 use elanus::filter::FieldType;
-use elanus::index::normalise_rows;
 use elanus::index::sparse::{Bm25Params, SparseBuilder, TextBuilder};
-use elanus::segment::{Input, PrimaryKeys, build, in_parts};
+use elanus::index::{BuildParams, normalise_rows};
+use elanus::segment::{Input, PrimaryKeys, build};
 use elanus::text::Analyzer;
 use elanus::words::{Error, IndexType, Metric};
 use indicatif::{HumanBytes, HumanCount};
@@ -245,7 +245,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
             index_type,
             sparse,
             text: metadata.text,
-            params: recipe.params(metric, decision),
+            params: BuildParams { in_parts: args.checks, ..recipe.params(metric, decision) },
             keys: metadata.keys,
             columns: metadata.columns,
             fields: metadata.fields,
@@ -257,7 +257,6 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
         },
     )?;
     bar.finish_and_clear();
-    let file = if args.checks { in_parts(file)? } else { file };
     let bytes = replace(&args.output, |sink| file.write(sink))?;
 
     let seconds = started.elapsed().as_secs_f64();

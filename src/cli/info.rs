@@ -5,7 +5,7 @@ use crate::foreign::{self, Told};
 use crate::output::Output;
 use crate::progress::Progress;
 use elanus::foreign::Foreign;
-use elanus::format::{FORMAT_VERSION, Kind, Layout};
+use elanus::format::{Kind, Layout};
 use elanus::index::calibration::Curve;
 use elanus::index::{Calibration, Lists};
 use elanus::quantize::{extended, pq};
@@ -133,7 +133,7 @@ fn value(layout: &Layout, card: &Value, Parts { bits, parts, lists, calibration 
         json!({ "count": lists.count(), "least": least, "median": median, "most": most })
     });
     json!({
-        "format_version": FORMAT_VERSION,
+        "format_version": layout.version,
         "bytes": layout.file_bytes,
         "count": header.count,
         "dimension": header.dimension,
@@ -165,13 +165,14 @@ fn value(layout: &Layout, card: &Value, Parts { bits, parts, lists, calibration 
 fn text(args: &Args, layout: &Layout, card: &Value, Parts { bits, parts, lists, calibration }: &Parts) -> String {
     let header = &layout.header;
     let mut text = format!(
-        "{}: {} vectors of {} dimensions, {}, {}\n  {}, format version {FORMAT_VERSION}, seed {}, checksum {:016x}\n",
+        "{}: {} vectors of {} dimensions, {}, {}\n  {}, format version {}, seed {}, checksum {:016x}\n",
         args.file.display(),
         HumanCount(header.count.into()),
         header.dimension,
         header.metric,
         header.index_type,
         HumanBytes(layout.file_bytes),
+        layout.version,
         header.seed,
         layout.checksum,
     );

@@ -186,6 +186,7 @@ impl Recipe {
             m: self.m,
             nbits: self.nbits.unwrap_or(8),
             seed: self.seed,
+            ..BuildParams::default()
         }
     }
 }

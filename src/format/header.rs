@@ -1,6 +1,6 @@
 //! The 128 bytes at the start of a file.
 
-use super::{FORMAT_VERSION, HEADER_BYTES, MAGIC, MAX_SECTIONS, READABLE_VERSIONS, checksum};
+use super::{HEADER_BYTES, MAGIC, MAX_SECTIONS, READABLE_VERSIONS, checksum};
 use crate::words::{BitsView, Code, Cursor, Error, IndexType, MatrixView, Metric, Result, bits};
 
 const VECTOR_TYPE_F32: u8 = 0;
@@ -24,6 +24,7 @@ pub struct Header {
 
 /// The header's other fields, which only the container itself needs.
 pub(super) struct Frame {
+    pub version: u32,
     pub file_bytes: u64,
     pub sections: usize,
     pub table_checksum: u64,
@@ -32,11 +33,17 @@ pub(super) struct Frame {
 }
 
 impl Header {
-    pub(super) fn encode(&self, file_bytes: u64, sections: usize, table_checksum: u64) -> [u8; HEADER_BYTES] {
+    pub(super) fn encode(
+        &self,
+        version: u32,
+        file_bytes: u64,
+        sections: usize,
+        table_checksum: u64,
+    ) -> [u8; HEADER_BYTES] {
         let mut out = [0; HEADER_BYTES];
         let mut put = |at: usize, bytes: &[u8]| out[at..at + bytes.len()].copy_from_slice(bytes);
         put(0, &MAGIC);
-        put(8, &FORMAT_VERSION.to_le_bytes());
+        put(8, &version.to_le_bytes());
         put(12, &(HEADER_BYTES as u32).to_le_bytes());
         put(16, &file_bytes.to_le_bytes());
         put(24, &u64::from(self.count).to_le_bytes());
@@ -90,7 +97,7 @@ impl Header {
 
         if header_bytes as usize != HEADER_BYTES || reserved != 0 || zeros.iter().any(|&b| b != 0) {
             return Err(Error::corrupt(
-                "the header's length or one of its reserved fields isn't what format version 1 lays down; \
+                "the header's length or one of its reserved fields isn't what the format lays down; \
                  the file was written wrongly",
             ));
         }
@@ -126,7 +133,7 @@ impl Header {
             )));
         }
         let header = Header { count, dimension, metric: Metric::from_code(metric)?, index_type, seed };
-        Ok((header, Frame { file_bytes, sections, table_checksum, checksum: stored }))
+        Ok((header, Frame { version, file_bytes, sections, table_checksum, checksum: stored }))
     }
 }
 
@@ -181,7 +188,7 @@ mod tests {
 
     /// The header with some bytes replaced and its checksum made right again.
     fn forged(at: usize, bytes: &[u8]) -> Vec<u8> {
-        let mut out = header().encode(1024, 2, 5).to_vec();
+        let mut out = header().encode(1, 1024, 2, 5).to_vec();
         out[at..at + bytes.len()].copy_from_slice(bytes);
         let sum = checksum(&out[..120]);
         out[120..].copy_from_slice(&sum.to_le_bytes());
@@ -190,17 +197,18 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let bytes = header().encode(1024, 2, 0x0123_4567_89AB_CDEF);
+        let bytes = header().encode(2, 1024, 2, 0x0123_4567_89AB_CDEF);
         let (read, frame) = Header::decode(&bytes).unwrap();
         assert_eq!(read, header());
-        assert_eq!((frame.file_bytes, frame.sections, frame.table_checksum), (1024, 2, 0x0123_4567_89AB_CDEF));
+        assert_eq!((frame.version, frame.file_bytes, frame.sections), (2, 1024, 2));
+        assert_eq!(frame.table_checksum, 0x0123_4567_89AB_CDEF);
     }
 
     #[test]
     fn lies_under_a_valid_checksum_are_refused() {
         let cases: &[(usize, &[u8], Code)] = &[
             (8, &[0], Code::UnsupportedVersion),
-            (8, &[2], Code::UnsupportedVersion),
+            (8, &[3], Code::UnsupportedVersion),
             (12, &[64], Code::CorruptFile),
             (24, &[0, 0, 0, 0, 1], Code::UnsupportedFormat),
             (32, &[0], Code::CorruptFile),

@@ -6,6 +6,8 @@
 pub struct Kind(pub u32);
 
 impl Kind {
+    /// What a search in parts needs before anything else: centroids in 8 bits, and checksums of bundles.
+    pub const COARSE: Kind = Kind(0);
     /// JSON that describes the file: its name, its embedding model, its fields.
     pub const CARD: Kind = Kind(1);
     /// Signs of the random rotation.
@@ -56,6 +58,7 @@ impl Kind {
     pub const CHECKS: Kind = Kind(0x8000_0100);
 
     const NAMES: &[(Kind, &'static str)] = &[
+        (Kind::COARSE, "coarse"),
         (Kind::CARD, "card"),
         (Kind::ROTATION, "rotation"),
         (Kind::CENTROIDS, "centroids"),
@@ -84,6 +87,11 @@ impl Kind {
     /// The name that messages and `elanus info` use; `None` for a code that this version doesn't know.
     pub fn name(self) -> Option<&'static str> {
         Self::NAMES.iter().find(|(kind, _)| *kind == self).map(|&(_, name)| name)
+    }
+
+    /// The first format version that has the section.
+    pub fn since(self) -> u32 {
+        if self == Kind::COARSE { 2 } else { 1 }
     }
 
     /// Whether a reader that doesn't know the section may pass over it.

@@ -22,6 +22,8 @@ pub struct Entry {
 /// Where everything in a file lies.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
+    /// The format version that the file is written in.
+    pub version: u32,
     /// What the file says of itself.
     pub header: Header,
     /// The section table, ascending by kind.
@@ -65,8 +67,19 @@ impl Layout {
             )));
         }
         let entries = table.chunks_exact(ENTRY_BYTES).map(decode_entry).collect::<Result<Vec<_>>>()?;
+        if let Some(entry) = entries.iter().find(|entry| entry.kind.since() > frame.version) {
+            return Err(Error::new(
+                Code::UnsupportedFormat,
+                format!(
+                    "the file states format version {}, but {} came with version {}; it was written wrongly",
+                    frame.version,
+                    entry.kind,
+                    entry.kind.since()
+                ),
+            ));
+        }
         check_places(&entries, &frame)?;
-        Ok(Layout { header, entries, file_bytes, checksum: frame.checksum })
+        Ok(Layout { version: frame.version, header, entries, file_bytes, checksum: frame.checksum })
     }
 
     /// The section's row of the table, if the file has it.

@@ -27,11 +27,8 @@ use xxhash_rust::xxh64::xxh64;
 /// file for text.
 pub const MAGIC: [u8; 8] = *b"\x89ELANUS\n";
 
-/// The version that [`FileWriter`] writes.
-pub const FORMAT_VERSION: u32 = 1;
-
-/// The versions that [`FileReader`] reads.
-pub const READABLE_VERSIONS: RangeInclusive<u32> = 1..=1;
+/// The versions that [`FileReader`] reads. [`FileWriter`] writes the first of them that has all sections of the file.
+pub const READABLE_VERSIONS: RangeInclusive<u32> = 1..=2;
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 128;

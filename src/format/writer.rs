@@ -37,6 +37,12 @@ impl<'a> FileWriter<'a> {
         self.sections.push(Section { kind, bytes: bytes.into() });
     }
 
+    /// Takes a section out again.
+    pub fn take(&mut self, kind: Kind) -> Option<Cow<'a, [u8]>> {
+        let at = self.sections.iter().position(|section| section.kind == kind)?;
+        Some(self.sections.remove(at).bytes)
+    }
+
     /// What the file says of itself.
     pub fn header(&self) -> &Header {
         &self.header
@@ -79,7 +85,8 @@ impl<'a> FileWriter<'a> {
             table.extend(encode_entry(&Entry { kind: section.kind, offset: at, length, checksum }));
             at = align(at + length);
         }
-        let mut head = self.header.encode(at, self.sections.len(), checksum(&table)).to_vec();
+        let version = self.sections.iter().map(|section| section.kind.since()).max().unwrap_or(1);
+        let mut head = self.header.encode(version, at, self.sections.len(), checksum(&table)).to_vec();
         head.append(&mut table);
         pad(&head, &mut sink)?;
         for section in &self.sections {

@@ -8,6 +8,7 @@ pub mod bit_rows;
 #[cfg(test)]
 mod bits_tests;
 pub mod calibration;
+pub mod coarse;
 mod fine;
 pub mod flat;
 pub mod float_rows;

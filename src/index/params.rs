@@ -82,6 +82,9 @@ pub struct BuildParams {
     pub m: Option<usize>,
     /// IVF_PQ: bits of a part, 4 or 8.
     pub nbits: u32,
+    /// Laid out to be searched in parts. IVF_RABITQ of 1 bit and IVF_PQ of 4 then keep centroids in 8 bits, which take a
+    /// fourth of the bytes, and codes of what rows have past these.
+    pub in_parts: bool,
     /// Seeds every random choice: the same rows and seed give the same bytes.
     pub seed: u64,
 }
@@ -97,6 +100,7 @@ impl Default for BuildParams {
             bits: 1,
             m: None,
             nbits: 8,
+            in_parts: false,
             seed: 0,
         }
     }

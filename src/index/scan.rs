@@ -24,6 +24,7 @@
 //! fits the same scan and the same bounds.
 
 use super::Scratch;
+use super::coarse;
 use super::fine::{Codes, Fine, FineScratch};
 use super::lists::{self, Lists};
 use super::params::{BuildParams, Progress, SearchParams};
@@ -140,8 +141,17 @@ impl Scan {
             false => None,
         };
         let centroids = partition.as_ref().map_or(&[][..], |partition| &partition.centroids);
-        let shifts: Vec<rabitq::Shift> =
+        let mut shifts: Vec<rabitq::Shift> =
             centroids.chunks_exact(dimension).map(|c| rabitq::Shift::new(&mean, c, &rotation)).collect();
+        // Only lists whose codes the scan reads whole are searched in parts.
+        let is_coarse =
+            params.in_parts && partition.is_some() && !has_levels && parts.is_none_or(|_| params.nbits == 4);
+        let (mut coarse, mut rounded) = (None, Vec::new());
+        if is_coarse {
+            let (shifted, near, section) = coarse::round(shifts, &mean, &rotation);
+            (shifts, rounded, coarse) = (shifted, near, Some(section));
+        }
+        let (centroids, width) = if is_coarse { (&rounded[..], rotation.padded()) } else { (centroids, dimension) };
         let order = partition.as_ref().map(|partition| &partition.order[..]);
         let directory = lists::write_directory(partition.as_ref().map_or(&[rows.rows()], |p| &p.sizes));
         let lists = Lists::open(&directory, rows.rows())?;
@@ -152,7 +162,7 @@ impl Scan {
             .collect();
         let encoder = |list: usize| rabitq::Encoder {
             rotation: &rotation,
-            centroid: centroids.get(list * dimension..(list + 1) * dimension).unwrap_or(&mean),
+            centroid: centroids.get(list * width..(list + 1) * width).unwrap_or(&mean),
             shift: shifts.get(list),
             metric: params.metric,
         };
@@ -201,8 +211,9 @@ impl Scan {
         let products = shifts.iter().map(|shift| &shift.product);
         let centroids: Vec<f32> = mean.iter().chain(rotated).chain(products).copied().collect();
         let mut sections = Sections {
+            centroids: coarse.is_none().then(|| as_bytes(&centroids).to_vec().into()),
+            coarse: coarse.map(Into::into),
             rotation: Some(signs.into()),
-            centroids: Some(as_bytes(&centroids).to_vec().into()),
             lists: Some(directory.into()),
             codes: Some(codes.into()),
             extended: extended
@@ -260,7 +271,17 @@ impl Scan {
                 lists.count()
             )));
         }
-        let centroids = need(&sections.centroids, "centroids")?;
+        let centroids = match (&sections.coarse, &sections.centroids) {
+            (Some(_), Some(_)) => {
+                return Err(Error::corrupt(
+                    "the file has centroids twice, in 8 bits and in 32; it was written wrongly",
+                ));
+            }
+            (Some(coarse), None) if shape.index_type.has_lists() => {
+                coarse::centroids(coarse, shape.dimension, lists.count())?
+            }
+            _ => need(&sections.centroids, "centroids")?.clone(),
+        };
         let shifts =
             if shape.index_type.has_lists() { lists.count().checked_mul(rotation.padded() + 1) } else { Some(0) };
         let expected = shifts.and_then(|floats| floats.checked_add(shape.dimension));
@@ -277,7 +298,7 @@ impl Scan {
             _ => None,
         };
         let codes = AlignedBuffer::zeroed(0)?.into();
-        Ok(Scan { rotation, centroids: centroids.clone(), lists, books, codes, extended: None, rows })
+        Ok(Scan { rotation, centroids, lists, books, codes, extended: None, rows })
     }
 
     /// Checks every number.

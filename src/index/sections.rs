@@ -76,6 +76,8 @@ impl Shape {
 /// the file. What each holds is described where it is read.
 #[derive(Debug, Clone)]
 pub struct Sections<B> {
+    /// Kind 0: centroids in 8 bits (`index::coarse`), in place of those of kind 3.
+    pub coarse: Option<B>,
     /// Kind 2: signs of the rotation (`quantize::rotation`).
     pub rotation: Option<B>,
     /// Kind 3: centroids (`quantize::rabitq`, `index::ivf`).
@@ -112,6 +114,7 @@ pub type Built<'a> = Sections<Cow<'a, [u8]>>;
 impl<B> Default for Sections<B> {
     fn default() -> Self {
         Sections {
+            coarse: None,
             rotation: None,
             centroids: None,
             lists: None,
@@ -150,6 +153,7 @@ impl Sections<Blob> {
     /// The sections of a file, in place.
     pub fn of(file: &FileReader) -> Self {
         Sections {
+            coarse: file.section(Kind::COARSE),
             rotation: file.section(Kind::ROTATION),
             centroids: file.section(Kind::CENTROIDS),
             lists: file.section(Kind::DIRECTORY),
@@ -172,6 +176,7 @@ impl<'a> Built<'a> {
     /// The sections with their kinds, to be written.
     pub fn into_sections(self) -> impl Iterator<Item = Section<'a>> {
         let all = [
+            (Kind::COARSE, self.coarse),
             (Kind::ROTATION, self.rotation),
             (Kind::CENTROIDS, self.centroids),
             (Kind::DIRECTORY, self.lists),
@@ -197,6 +202,7 @@ impl<'a> Built<'a> {
     pub fn to_blobs(&self) -> Result<Sections<Blob>> {
         let copy = |section: &Option<Cow<'a, [u8]>>| section.as_deref().map(Blob::copy_of).transpose();
         Ok(Sections {
+            coarse: copy(&self.coarse)?,
             rotation: copy(&self.rotation)?,
             centroids: copy(&self.centroids)?,
             lists: copy(&self.lists)?,

@@ -60,7 +60,7 @@ pub fn centroid(rows: MatrixView<'_>) -> Vec<f32> {
 pub struct Encoder<'a> {
     /// The rotation.
     pub rotation: &'a Rotation,
-    /// The centroid that residuals are taken from.
+    /// The centroid that residuals are taken from; it may have the padded dimension.
     pub centroid: &'a [f32],
     /// Where that lies from the mean; `None` if it is the mean.
     pub shift: Option<&'a Shift>,
@@ -85,6 +85,15 @@ impl Shift {
         rotated.resize(rotation.padded(), 0.0);
         rotation.apply(&mut rotated);
         Shift { rotated, product: product as f32 }
+    }
+
+    /// From the mean to where *u* points, of the padded dimension; and that place, padded, too.
+    pub fn to(rotated: Vec<f32>, mean: &[f32], rotation: &Rotation) -> (Self, Vec<f32>) {
+        let mut centroid = rotated.clone();
+        rotation.undo(&mut centroid);
+        let product: f64 = centroid.iter().zip(mean).map(|(&x, &m)| f64::from(x) * f64::from(m)).sum();
+        centroid.iter_mut().zip(mean).for_each(|(x, m)| *x += m);
+        (Shift { rotated, product: product as f32 }, centroid)
     }
 }
 
@@ -127,7 +136,8 @@ impl Encoder<'_> {
     }
 
     pub(super) fn residual(&self, row: &[f32]) -> Residual {
-        let mut rotated: Vec<f32> = row.iter().zip(self.centroid).map(|(x, c)| x - c).collect();
+        let row = row.iter().copied().chain(std::iter::repeat(0.0));
+        let mut rotated: Vec<f32> = row.zip(self.centroid).map(|(x, c)| x - c).collect();
         let product = rotated.iter().zip(self.centroid).map(|(&r, &c)| f64::from(r) * f64::from(c)).sum();
         let square = rotated.iter().map(|&r| f64::from(r) * f64::from(r)).sum();
         rotated.resize(self.rotation.padded(), 0.0);

@@ -77,10 +77,25 @@ impl Rotation {
         for (round, multipliers) in self.multipliers.chunks_exact(self.padded).enumerate() {
             vector.iter_mut().zip(multipliers).for_each(|(x, m)| *x *= m);
             hadamard(&mut vector[transformed(self.padded, round)]);
-            if !self.padded.is_power_of_two() {
-                let (first, second) = vector.split_at_mut(self.padded / 2);
-                butterflies(first, second);
-            }
+            self.walk(vector);
+        }
+    }
+
+    /// Rotates a padded vector back, in place. Panics if its length isn't [`Self::padded`].
+    pub fn undo(&self, vector: &mut [f32]) {
+        assert_eq!(vector.len(), self.padded);
+        // Every step is its own inverse but for its scaling, and all scaling is in the multipliers.
+        for (round, multipliers) in self.multipliers.chunks_exact(self.padded).enumerate().rev() {
+            self.walk(vector);
+            hadamard(&mut vector[transformed(self.padded, round)]);
+            vector.iter_mut().zip(multipliers).for_each(|(x, m)| *x *= m);
+        }
+    }
+
+    fn walk(&self, vector: &mut [f32]) {
+        if !self.padded.is_power_of_two() {
+            let (first, second) = vector.split_at_mut(self.padded / 2);
+            butterflies(first, second);
         }
     }
 }
@@ -146,6 +161,20 @@ mod tests {
                     let expected = f64::from(u8::from(i == j));
                     assert!((product - expected).abs() < 1e-5, "{dimension}: columns {i} and {j} give {product}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_rotated_comes_back() {
+        for dimension in [1, 8, 9, 16, 24, 100, 128, 384] {
+            let rotation = rotation(dimension);
+            let vector: Vec<f32> = (0..rotation.padded()).map(|i| (i as f32 * 0.7).sin()).collect();
+            let mut back = vector.clone();
+            rotation.apply(&mut back);
+            rotation.undo(&mut back);
+            for (i, (x, y)) in vector.iter().zip(&back).enumerate() {
+                assert!((x - y).abs() < 1e-5, "{dimension}: coordinate {i} is {y} in place of {x}");
             }
         }
     }

@@ -1,5 +1,6 @@
 //! Puts together an index file: rows and what belongs to them in, a file ready to be written out.
 
+use super::bundles::in_parts;
 use super::fields::FieldsWriter;
 use super::keys::PrimaryKeys;
 use super::sealed::MAX_CARD_BYTES;
@@ -149,7 +150,7 @@ fn assemble<'a>(
     for Section { kind, bytes } in sections.into_iter().flat_map(|sections| sections.into_sections()) {
         file.section(kind, bytes);
     }
-    Ok(file)
+    if params.in_parts { in_parts(file) } else { Ok(file) }
 }
 
 #[cfg(test)]

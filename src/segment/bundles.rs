@@ -8,15 +8,16 @@
 //! u32 × rows    the numbers that its rows were given by
 //! f32 × rows    their scales, if the file has 8-bit rows
 //! f32 × rows    their squares, if it has 8-bit rows and the metric is L2
+//! u32 × rows    checksums of them in each precision that the file has, if it has coarse centroids
 //! ```
 //!
 //! A reader of whole files passes over it; verifying compares it with what it repeats.
 
-use crate::format::{FileWriter, Header, Kind};
-use crate::index::Lists;
+use crate::format::{FileWriter, Header, Kind, checksum};
 use crate::index::lists::List;
+use crate::index::{Lists, coarse, float_rows};
 use crate::quantize::sq8;
-use crate::words::{Error, Metric, Result};
+use crate::words::{Error, Metric, Precision, Result};
 use std::ops::{Deref, Range};
 
 /// Where things lie in the section.
@@ -25,18 +26,38 @@ pub(super) struct Bundles {
     block_bytes: u64,
     has_scales: bool,
     has_squares: bool,
+    /// Checksums of a row.
+    sums: u64,
+}
+
+/// The checksum of a row: the lower half of its XXH64.
+pub(super) fn half_sum(row: &[u8]) -> u32 {
+    checksum(row) as u32
+}
+
+/// The rows that a file of such sections has, in the order of their checksums: of 8 bits, of floats.
+pub(super) fn row_kinds(has: impl Fn(Kind) -> bool) -> impl Iterator<Item = Kind> {
+    let floats = Precision::FLOATS.iter().map(|&precision| float_rows::kind(precision));
+    std::iter::once(Kind::ROWS_I8).chain(floats).filter(move |&kind| has(kind))
 }
 
 impl Bundles {
-    /// Of a file with codes of so many bytes a block.
-    pub fn new(header: &Header, block_bytes: usize, has_i8: bool) -> Self {
+    /// Of a file with codes of so many bytes a block, and these sections.
+    pub fn new(header: &Header, block_bytes: usize, has: impl Fn(Kind) -> bool) -> Self {
+        let has_i8 = has(Kind::ROWS_I8);
         let has_squares = has_i8 && header.metric == Metric::L2;
-        Bundles { block_bytes: block_bytes as u64, has_scales: has_i8, has_squares }
+        let sums = if has(Kind::COARSE) { row_kinds(has).count() as u64 } else { 0 };
+        Bundles { block_bytes: block_bytes as u64, has_scales: has_i8, has_squares, sums }
+    }
+
+    /// Bytes of what is beside the codes of a row.
+    fn row_bytes(&self) -> u64 {
+        4 * (1 + u64::from(self.has_scales) + u64::from(self.has_squares) + self.sums)
     }
 
     /// All of a list.
     pub fn of(&self, list: List) -> Range<u64> {
-        let row = 4 * (1 + u64::from(self.has_scales) + u64::from(self.has_squares));
+        let row = self.row_bytes();
         let start = list.first_block as u64 * self.block_bytes + list.first_row as u64 * row;
         start..self.codes_end(start, list) + list.rows as u64 * row
     }
@@ -69,12 +90,20 @@ impl Bundles {
         [scale, square]
     }
 
+    /// The checksum of one of its rows in the nth of the precisions that the file has.
+    pub fn sum(&self, list: List, nth: usize, row: u32) -> Range<u64> {
+        let before = 1 + u64::from(self.has_scales) + u64::from(self.has_squares) + nth as u64;
+        let start = self.codes(list).end + 4 * (before * list.rows as u64 + u64::from(row) - list.first_row as u64);
+        start..start + 4
+    }
+
     fn codes_end(&self, start: u64, list: List) -> u64 {
         start + list.blocks() as u64 * self.block_bytes
     }
 }
 
-/// Adds to a file what searching it in parts takes: bundles, if it has lists, and checksums of blocks.
+/// Adds to a file what searching it in parts takes: bundles, if it has lists, with their checksums, and checksums of
+/// blocks.
 ///
 /// # Errors
 /// `CORRUPT_FILE` if its sections contradict each other.
@@ -82,7 +111,53 @@ pub fn in_parts(mut file: FileWriter<'_>) -> Result<FileWriter<'_>> {
     if let Some(section) = section(file.header(), |kind| file.bytes_of(kind))? {
         file.section(Kind::BUNDLES, section);
     }
+    if let Some(filled) = filled(file.header(), |kind| file.bytes_of(kind))? {
+        file.take(Kind::COARSE);
+        file.section(Kind::COARSE, filled);
+    }
     Ok(file.with_checks())
+}
+
+/// Where rows of this kind begin in their section, and the bytes of each.
+pub(super) fn row_place(kind: Kind, dimension: usize, places: &sq8::Places) -> (u64, u64) {
+    match Precision::FLOATS.iter().find(|&&precision| float_rows::kind(precision) == kind) {
+        Some(precision) => (0, (precision.size() * dimension) as u64),
+        None => (places.of(0)[2].start, dimension as u64),
+    }
+}
+
+/// The coarse centroids of a file, with what the sections of it say of bundles and rows; `None` if it has none.
+///
+/// # Errors
+/// `CORRUPT_FILE` if its sections contradict each other.
+pub(super) fn filled<B: Deref<Target = [u8]>>(
+    header: &Header,
+    get: impl Fn(Kind) -> Option<B>,
+) -> Result<Option<Vec<u8>>> {
+    let Some(coarse) = get(Kind::COARSE) else { return Ok(None) };
+    let (Some(directory), Some(codes), Some(section)) = (get(Kind::DIRECTORY), get(Kind::CODES), get(Kind::BUNDLES))
+    else {
+        return Err(Error::corrupt(
+            "a file with coarse centroids has lists, codes and bundles; it was written wrongly",
+        ));
+    };
+    let lists = Lists::open(&directory, header.count as usize)?;
+    let places = coarse::Places::new(header.dimension as usize, lists.count());
+    places.check(&coarse)?;
+    let bundles = Bundles::new(header, codes.len() / lists.blocks().max(1), |kind| get(kind).is_some());
+    let mut filled = coarse.to_vec();
+    for (list, sum) in lists.iter().zip(filled[places.sums()].as_chunks_mut::<8>().0) {
+        let place = bundles.of(list);
+        let bundle = section.get(place.start as usize..place.end as usize);
+        let bundle = bundle.ok_or_else(|| Error::corrupt("bundles are shorter than lists and rows say"))?;
+        *sum = checksum(bundle).to_le_bytes();
+    }
+    if let Some(rows) = get(Kind::ROWS_I8) {
+        let mean = rows.get(..places.mean_i8().len());
+        let mean = mean.ok_or_else(|| Error::corrupt("the 8-bit rows are shorter than their mean"))?;
+        filled[places.mean_i8()].copy_from_slice(mean);
+    }
+    Ok(Some(filled))
 }
 
 /// The section for a file with these; `None` if it has no lists of codes, or such that aren't searched in parts.
@@ -101,22 +176,39 @@ pub(super) fn section<B: Deref<Target = [u8]>>(
     let block_bytes = codes.len() / lists.blocks().max(1);
     let rows = get(Kind::ROWS_I8);
     let places = sq8::Places::new(count, header.dimension as usize, header.metric);
-    let bundles = Bundles::new(header, block_bytes, rows.is_some());
-    let mut out = Vec::with_capacity(bundles.bytes(&lists) as usize);
-    let mut copy = |from: &[u8], place: Range<u64>| {
+    let bundles = Bundles::new(header, block_bytes, |kind| get(kind).is_some());
+    // Rows that have checksums: their section, and in it where the first is, and the bytes of each.
+    let dimension = header.dimension as usize;
+    let kinds = row_kinds(|kind| bundles.sums > 0 && get(kind).is_some());
+    let summed: Vec<(B, usize, usize)> = kinds
+        .filter_map(|kind| {
+            let (start, bytes) = row_place(kind, dimension, &places);
+            get(kind).map(|rows| (rows, start as usize, bytes as usize))
+        })
+        .collect();
+    let mut out: Vec<u8> = Vec::with_capacity(bundles.bytes(&lists) as usize);
+    let copied = |from: &[u8], place: Range<u64>, out: &mut Vec<u8>| {
         let some = from.get(place.start as usize..place.end as usize);
         out.extend_from_slice(some.ok_or_else(|| Error::corrupt("lists, codes and rows don't fit each other"))?);
         Ok::<_, Error>(())
     };
     for list in lists.iter().filter(|list| list.rows > 0) {
         let first = (list.first_block * block_bytes) as u64;
-        copy(&codes, first..first + (list.blocks() * block_bytes) as u64)?;
-        copy(&order, 4 * list.range().start as u64..4 * list.range().end as u64)?;
+        copied(&codes, first..first + (list.blocks() * block_bytes) as u64, &mut out)?;
+        copied(&order, 4 * list.range().start as u64..4 * list.range().end as u64, &mut out)?;
         if let Some(rows) = &rows {
             // Of the first row and of the last; those between lie between.
             let (start, end) = (places.of(list.range().start as u32), places.of(list.range().end as u32 - 1));
-            copy(rows, start[0].start..end[0].end)?;
-            copy(rows, start[1].start..end[1].end)?;
+            copied(rows, start[0].start..end[0].end, &mut out)?;
+            copied(rows, start[1].start..end[1].end, &mut out)?;
+        }
+        for (rows, start, bytes) in &summed {
+            for row in list.range() {
+                let row = start + row * bytes;
+                let row = rows.get(row..row + bytes);
+                let row = row.ok_or_else(|| Error::corrupt("there are fewer rows than lists have"))?;
+                out.extend(half_sum(row).to_le_bytes());
+            }
         }
     }
     Ok(Some(out))
@@ -157,7 +249,7 @@ mod tests {
                 _ => None,
             };
             let section = section(&header, get).unwrap().unwrap();
-            let bundles = Bundles::new(&header, block_bytes, has_i8);
+            let bundles = Bundles::new(&header, block_bytes, |kind| get(kind).is_some());
             prop_assert_eq!(section.len() as u64, bundles.bytes(&lists));
             let at = |place: Range<u64>| &section[place.start as usize..place.end as usize];
             for list in lists.iter().filter(|list| list.rows > 0) {

@@ -13,6 +13,7 @@ pub mod partial;
 pub mod query;
 pub mod request;
 pub mod sealed;
+mod summed;
 
 pub use build::{Input, build, keep};
 pub use bundles::in_parts;

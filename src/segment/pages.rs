@@ -2,7 +2,7 @@
 //! what the file has.
 
 use crate::format::{BLOCK_BYTES, Blocks, Checks};
-use crate::words::{AlignedBuffer, Blob, Error, Result};
+use crate::words::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
@@ -34,20 +34,30 @@ impl Pages {
         self.bytes
     }
 
-    /// Takes in the blocks that these bytes of the file have all of; how many there are. All or none.
+    /// Takes in the blocks that these bytes of the file have all of; how many there are. All or none. Those that lie in
+    /// `others` are passed over.
     ///
     /// # Errors
     /// `CORRUPT_FILE` if one is damaged.
-    pub fn take_in(&mut self, at: u64, bytes: &[u8]) -> Result<usize> {
+    pub fn take_in(&mut self, at: u64, bytes: &[u8], others: &[Range<u64>]) -> Result<usize> {
         let Some(checks) = &self.checks else { return Ok(0) };
-        let came = checks.verify(at, bytes)?;
-        for block in came.clone() {
+        let all = self.blocks.within(at..at.saturating_add(bytes.len() as u64));
+        let mut came = Vec::with_capacity(all.len());
+        for block in all {
             let place = self.blocks.bytes(block..block + 1);
+            if others.iter().any(|other| other.start <= place.start && place.end <= other.end) {
+                continue;
+            }
+            checks.verify(place.start, &bytes[(place.start - at) as usize..(place.end - at) as usize])?;
+            came.push((block, place));
+        }
+        let count = came.len();
+        for (block, place) in came {
             let page: Box<[u8]> = bytes[(place.start - at) as usize..(place.end - at) as usize].into();
             self.bytes += page.len();
             self.bytes -= self.held.insert(block, page).map_or(0, |before| before.len());
         }
-        Ok(came.len())
+        Ok(count)
     }
 
     /// Lets go of all blocks. The checksums stay.
@@ -91,21 +101,5 @@ impl Pages {
             (out, at) = (later, at + some.len() as u64);
         }
         Ok(())
-    }
-
-    /// [`Self::copy`] of several places, one behind the other.
-    ///
-    /// # Errors
-    /// `OUT_OF_MEMORY`, and those of `copy`.
-    pub fn gather(&self, places: &[Range<u64>]) -> Result<Blob> {
-        let total = places.iter().map(|place| place.end - place.start).sum::<u64>();
-        let mut buffer = AlignedBuffer::zeroed(usize::try_from(total).unwrap_or(usize::MAX))?;
-        let mut rest = buffer.as_mut_slice();
-        for place in places {
-            let (now, later) = rest.split_at_mut((place.end - place.start) as usize);
-            self.copy(place.clone(), now)?;
-            rest = later;
-        }
-        Ok(buffer.into())
     }
 }

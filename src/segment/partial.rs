@@ -6,7 +6,7 @@
 //!
 //! 1. what opening needs: card, rotation, centroids, directory. They are what a file starts with, so they
 //!    are there at once if [`Partial::open`] is given enough of its first bytes;
-//! 2. checksums of blocks, and the codes of the lists that the query's nearest centroids name;
+//! 2. checksums of blocks (unless lists and rows have checksums of their own), and the codes of the lists that the query's nearest centroids name;
 //! 3. the rows of the candidates that those codes name;
 //!
 //! and [`Partial::read`] then names what keys and stored fields of the hits take. What has been fed
@@ -17,21 +17,22 @@
 //! file, bit for bit.
 //!
 //! Every byte is checked before it is taken in: sections that are needed whole by their checksums in the
-//! table, all else by the section `checks`. A damaged range is `CORRUPT_FILE`, and changes nothing.
+//! table, lists and rows by checksums of their own if they have some, all else by the section `checks`. A damaged range is `CORRUPT_FILE`, and changes nothing.
 
-use super::bundles::Bundles;
+use super::bundles::{self, Bundles};
 use super::fields::Fields;
 use super::keys::{Key, KeyPlaces};
 use super::pages::Pages;
 use super::request::Request;
 use super::sealed::card;
+use super::summed::{RowRun, Summed};
 use super::{Query, Scratch};
 use crate::filter::{self, Columns};
 use crate::format::{Checks, Entry, Header, Kind, Layout, checksum};
 use crate::index::parts::Gathered;
-use crate::index::{Lists, Parts, SearchParams, Sections, Shape, float_rows};
+use crate::index::{Lists, Parts, SearchParams, Sections, Shape, coarse, float_rows};
 use crate::quantize::sq8;
-use crate::words::{Bitmap, Blob, Error, Hit, IndexType, Precision, Result, Window};
+use crate::words::{AlignedBuffer, Bitmap, Blob, Error, Hit, IndexType, Precision, Result, Window};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -41,7 +42,8 @@ use std::ops::Range;
 pub const RERANK: usize = 100;
 
 /// Sections that are needed whole before anything can be asked, if the file has them.
-const RESIDENT: [Kind; 5] = [Kind::CARD, Kind::ROTATION, Kind::CENTROIDS, Kind::DIRECTORY, Kind::CODEBOOKS];
+const RESIDENT: [Kind; 6] =
+    [Kind::COARSE, Kind::CARD, Kind::ROTATION, Kind::CENTROIDS, Kind::DIRECTORY, Kind::CODEBOOKS];
 
 /// Of the stored fields' directory so much is asked for before it is known how long it is.
 const DIRECTORY_BYTES: u64 = 16 << 10;
@@ -73,6 +75,8 @@ pub struct Partial {
     /// Sections that are there whole.
     whole: BTreeMap<Kind, Blob>,
     pages: Pages,
+    /// Lists and rows, if they have checksums of their own.
+    summed: Option<Summed>,
     parts: Option<Parts>,
     fields: Option<Fields>,
     columns: Option<Columns>,
@@ -99,7 +103,7 @@ impl Partial {
         }
         let pages = Pages::new(layout.checked_bytes());
         let (whole, parts, fields, columns, filtered) = (BTreeMap::new(), None, None, None, None);
-        let mut partial = Partial { layout, whole, pages, parts, fields, columns, filtered };
+        let mut partial = Partial { layout, whole, pages, summed: None, parts, fields, columns, filtered };
         partial.take_sections(0, head)?;
         Ok(partial)
     }
@@ -116,12 +120,16 @@ impl Partial {
 
     /// Bytes that are held.
     pub fn held_bytes(&self) -> usize {
-        self.pages.bytes() + self.whole.values().map(|section| section.len()).sum::<usize>()
+        let summed = self.summed.as_ref().map_or(0, Summed::bytes);
+        self.pages.bytes() + summed + self.whole.values().map(|section| section.len()).sum::<usize>()
     }
 
     /// Lets go of all but what every search needs.
     pub fn evict(&mut self) {
         self.pages.clear();
+        if let Some(summed) = &mut self.summed {
+            summed.clear();
+        }
     }
 
     /// Takes in a range that was named, or one that holds it. The checksums of blocks come before the blocks: they
@@ -132,15 +140,31 @@ impl Partial {
     /// damaged byte is taken in.
     pub fn feed(&mut self, at: u64, bytes: &[u8]) -> Result<()> {
         let sections = self.take_sections(at, bytes)?;
-        let blocks = self.pages.take_in(at, bytes)?;
-        if sections + blocks == 0 {
+        if self.layout.entry(Kind::COARSE).is_some() && self.summed.is_none() {
+            // What has just come may be what lists and rows are checked by.
+            self.parts()?;
+        }
+        let (units, others) = match &mut self.summed {
+            Some(summed) => (summed.take_in(at, bytes)?, summed.regions()),
+            None => (0, &[][..]),
+        };
+        let blocks = self.pages.take_in(at, bytes, others)?;
+        if sections + units + blocks == 0 && !self.is_known(at, bytes.len()) {
             let end = at.saturating_add(bytes.len() as u64);
             return Err(Error::argument(format!(
-                "bytes {at} to {end} have no whole block, or came before the checksums of blocks; feed the ranges \
-                 that were named, the last of them first"
+                "bytes {at} to {end} have no whole block, list or row, or came before the checksums for them; feed the \
+                 ranges that were named, the last of them first"
             )));
         }
         Ok(())
+    }
+
+    /// Whether all of these bytes are there already.
+    fn is_known(&self, at: u64, bytes: usize) -> bool {
+        let place = at..at.saturating_add(bytes as u64);
+        self.summed.as_ref().is_some_and(|summed| {
+            !place.is_empty() && summed.has_place(&place) && summed.lacks(std::iter::once(place)).is_empty()
+        })
     }
 
     /// Keeps the sections that these bytes have all of and that are needed whole; how many.
@@ -189,6 +213,7 @@ impl Partial {
         if self.parts.is_none() {
             let get = |kind| self.whole.get(&kind).cloned();
             let sections = Sections {
+                coarse: get(Kind::COARSE),
                 rotation: get(Kind::ROTATION),
                 centroids: get(Kind::CENTROIDS),
                 lists: get(Kind::DIRECTORY),
@@ -197,6 +222,7 @@ impl Partial {
             };
             let parts = Parts::open(&Shape::from(self.header()), &sections)?;
             self.check_lengths(&parts)?;
+            self.summed = self.sum_up(&parts);
             self.parts = Some(parts);
         }
         self.parts.as_ref().map(Step::Done).ok_or_else(|| Error::corrupt("the file has no lists"))
@@ -281,9 +307,9 @@ impl Partial {
             soon.extend(self.within(Kind::ROWS_I8, std::iter::once(self.sq8_places().mean()))?);
         }
         all_there!(self.there(soon));
-        let codes = self.pages.gather(&codes)?;
+        let codes = self.gather(&codes)?;
         let numbers = match self.layout.entry(Kind::ORDER) {
-            Some(_) => Some(self.pages.gather(&numbers)?),
+            Some(_) => Some(self.gather(&numbers)?),
             None => None,
         };
         let hits = parts.scan(&gathered, (&codes, numbers), params, allow, scratch)?;
@@ -333,7 +359,7 @@ impl Partial {
         }
         if let (None, Some(directory)) = (&self.fields, directory) {
             let bytes = self.section(Kind::FIELDS)?.length;
-            self.fields = Some(Fields::open_directory(self.pages.gather(&[directory])?, bytes, count)?);
+            self.fields = Some(Fields::open_directory(self.gather(&[directory])?, bytes, count)?);
         }
         let mut places = Vec::new();
         for &row in rows {
@@ -348,7 +374,7 @@ impl Partial {
                 let start = self.section(Kind::FIELDS)?.offset;
                 fields.read_from(rows, |place| {
                     let place = start + place.start..start + place.end;
-                    Ok(Cow::Owned(self.pages.gather(std::slice::from_ref(&place))?.to_vec()))
+                    Ok(Cow::Owned(self.gather(std::slice::from_ref(&place))?.to_vec()))
                 })?
             }
             _ => vec!["{}".to_owned(); rows.len()],
@@ -402,14 +428,28 @@ impl Partial {
 
     /// Whether these bytes of the file are there, in any order; else what isn't, with the checksums for it.
     fn there(&self, places: Vec<Range<u64>>) -> Step<()> {
-        let mut lacks = self.pages.lacks(places.into_iter().filter(|place| place.start < place.end));
-        if lacks.is_empty() {
-            return Step::Done(());
-        }
-        if let (false, Some(checks)) = (self.pages.has_checks(), self.layout.entry(Kind::CHECKS)) {
+        let places = places.into_iter().filter(|place| place.start < place.end);
+        let (in_units, in_blocks): (Vec<_>, Vec<_>) =
+            places.partition(|place| self.summed.as_ref().is_some_and(|summed| summed.has_place(place)));
+        let mut lacks = self.pages.lacks(in_blocks.into_iter());
+        if let (false, false, Some(checks)) =
+            (lacks.is_empty(), self.pages.has_checks(), self.layout.entry(Kind::CHECKS))
+        {
             lacks.push(checks.offset..checks.offset + checks.length);
         }
-        Step::Lacks(lacks)
+        if let Some(summed) = &self.summed {
+            lacks.extend(summed.lacks(in_units.into_iter()));
+            lacks.sort_unstable_by_key(|range| range.start);
+            // Blocks may have a part of what is checked alone.
+            lacks.dedup_by(|next, last| {
+                let joins = next.start <= last.end;
+                if joins {
+                    last.end = last.end.max(next.end);
+                }
+                joins
+            });
+        }
+        if lacks.is_empty() { Step::Done(()) } else { Step::Lacks(lacks) }
     }
 
     /// What will be needed whatever is found: what says how keys and stored fields lie.
@@ -427,8 +467,48 @@ impl Partial {
     /// Where lists lie together, if they do: in the section that begins there.
     fn bundles(&self) -> Option<(Bundles, u64, &Lists)> {
         let (entry, parts) = (self.layout.entry(Kind::BUNDLES)?, self.parts.as_ref()?);
-        let has_i8 = self.layout.entry(Kind::ROWS_I8).is_some();
-        Some((Bundles::new(self.header(), parts.block_bytes(), has_i8), entry.offset, parts.lists()))
+        let has = |kind| self.layout.entry(kind).is_some();
+        Some((Bundles::new(self.header(), parts.block_bytes(), has), entry.offset, parts.lists()))
+    }
+
+    /// What lists and rows with checksums of their own are kept in; lengths were checked.
+    fn sum_up(&self, parts: &Parts) -> Option<Summed> {
+        let (coarse, entry) = (self.whole.get(&Kind::COARSE)?, self.layout.entry(Kind::BUNDLES)?);
+        let has = |kind| self.layout.entry(kind).is_some();
+        let dimension = self.header().dimension as usize;
+        let places = coarse::Places::new(dimension, parts.lists().count());
+        let bundles = Bundles::new(self.header(), parts.block_bytes(), has);
+        let rows = bundles::row_kinds(has).filter_map(|kind| {
+            let (start, bytes) = bundles::row_place(kind, dimension, &self.sq8_places());
+            Some(RowRun { start: self.layout.entry(kind)?.offset + start, bytes })
+        });
+        let mean = self
+            .layout
+            .entry(Kind::ROWS_I8)
+            .map_or((0, Box::default()), |entry| (entry.offset, coarse[places.mean_i8()].into()));
+        let (lists, sums) = (parts.lists().clone(), &coarse[places.sums()]);
+        Some(Summed::new((bundles, entry.offset), lists, sums, rows.collect(), mean))
+    }
+
+    /// Copies bytes of the file.
+    fn copy(&self, place: Range<u64>, out: &mut [u8]) -> Result<()> {
+        match self.summed.as_ref().filter(|summed| summed.has_place(&place)) {
+            Some(summed) => summed.copy(place, out),
+            None => self.pages.copy(place, out),
+        }
+    }
+
+    /// [`Self::copy`] of several places, one behind the other.
+    fn gather(&self, places: &[Range<u64>]) -> Result<Blob> {
+        let total = places.iter().map(|place| place.end - place.start).sum::<u64>();
+        let mut buffer = AlignedBuffer::zeroed(usize::try_from(total).unwrap_or(usize::MAX))?;
+        let mut rest = buffer.as_mut_slice();
+        for place in places {
+            let (now, later) = rest.split_at_mut((place.end - place.start) as usize);
+            self.copy(place.clone(), now)?;
+            rest = later;
+        }
+        Ok(buffer.into())
     }
 
     fn codes_of(&self, parts: &Parts, gathered: &Gathered) -> Result<Vec<Range<u64>>> {
@@ -506,18 +586,18 @@ impl Partial {
             Some(entry) => {
                 let (sq8, start) = (self.sq8_places(), entry.offset);
                 let places = (moved(sq8.mean(), start), |row| self.sq8_of(start, row));
-                let copy = |place: Range<u64>, out: &mut [u8]| self.pages.copy(place, out);
+                let copy = |place: Range<u64>, out: &mut [u8]| self.copy(place, out);
                 Some(Blob::copy_of(&sq8.some(rows, self.header().metric, places, copy)?)?)
             }
         };
         let numbers = self.numbers_of(rows.iter().map(|&row| row as usize..row as usize + 1))?;
         let order = match numbers.is_empty() {
             true => Blob::copy_of(crate::words::bytes::as_bytes(rows))?,
-            false => self.pages.gather(&numbers)?,
+            false => self.gather(&numbers)?,
         };
         let mut sections = Sections { rows_i8, order: Some(order), ..Sections::default() };
         if let Some(precision) = self.floats() {
-            *sections.floats_mut(precision) = Some(self.pages.gather(&self.floats_of(precision, rows)?)?);
+            *sections.floats_mut(precision) = Some(self.gather(&self.floats_of(precision, rows)?)?);
         }
         Ok(sections)
     }
@@ -526,7 +606,7 @@ impl Partial {
     fn key_places(&self) -> Result<Option<KeyPlaces>> {
         let Some(entry) = self.layout.entry(Kind::KEYS) else { return Ok(None) };
         let head = self.within(Kind::KEYS, std::iter::once(KeyPlaces::HEAD))?;
-        match self.pages.gather(&head) {
+        match self.gather(&head) {
             Err(_) => Ok(None),
             Ok(head) => KeyPlaces::open(&head, entry.length, self.header().count).map(Some),
         }
@@ -535,7 +615,7 @@ impl Partial {
     /// Where the text of a row's key is.
     fn key_text(&self, keys: Option<KeyPlaces>, row: u32) -> Result<Option<Range<u64>>> {
         let Some(keys) = keys else { return Ok(None) };
-        let place = self.pages.gather(&self.within(Kind::KEYS, std::iter::once(keys.of(row)))?)?;
+        let place = self.gather(&self.within(Kind::KEYS, std::iter::once(keys.of(row)))?)?;
         let Some(text) = keys.text(&place, row)? else { return Ok(None) };
         Ok(self.within(Kind::KEYS, std::iter::once(text))?.pop())
     }
@@ -543,21 +623,21 @@ impl Partial {
     fn key(&self, keys: Option<KeyPlaces>, row: u32) -> Result<Key> {
         let Some(keys) = keys else {
             let numbers = self.numbers_of(std::iter::once(row as usize..row as usize + 1))?;
-            let given = self.pages.gather(&numbers)?;
+            let given = self.gather(&numbers)?;
             return Ok(Key::Int64(given.as_numbers::<u32>()?.first().map_or(row, |&number| number).into()));
         };
         let place = match self.key_text(Some(keys), row)? {
             Some(text) => vec![text],
             None => self.within(Kind::KEYS, std::iter::once(keys.of(row)))?,
         };
-        keys.key(self.pages.gather(&place)?.to_vec(), row)
+        keys.key(self.gather(&place)?.to_vec(), row)
     }
 
     /// Where the directory of stored fields is; `None` if it isn't known yet how long it is.
     fn directory(&self) -> Result<Option<Range<u64>>> {
         let entry = self.section(Kind::FIELDS)?;
         let head = self.within(Kind::FIELDS, std::iter::once(0..4))?;
-        let Ok(head) = self.pages.gather(&head) else { return Ok(None) };
+        let Ok(head) = self.gather(&head) else { return Ok(None) };
         let bytes = Fields::directory_bytes(&head);
         Ok(self.within(Kind::FIELDS, std::iter::once(0..bytes.min(entry.length)))?.pop())
     }
@@ -594,8 +674,8 @@ impl Partial {
         };
         expect(Kind::CODES, true, parts.lists().blocks() as u64 * parts.block_bytes() as u64)?;
         expect(Kind::ORDER, self.header().index_type.has_lists(), 4 * u64::from(count))?;
-        let bundles = Bundles::new(self.header(), parts.block_bytes(), length(Kind::ROWS_I8).is_some());
-        expect(Kind::BUNDLES, false, bundles.bytes(parts.lists()))?;
+        let bundles = Bundles::new(self.header(), parts.block_bytes(), |kind| length(kind).is_some());
+        expect(Kind::BUNDLES, length(Kind::COARSE).is_some(), bundles.bytes(parts.lists()))?;
         expect(Kind::ROWS_I8, false, self.sq8_places().bytes(count))?;
         for &precision in Precision::FLOATS {
             let bytes = precision.size() as u64 * u64::from(count) * u64::from(dimension);

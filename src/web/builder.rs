@@ -285,6 +285,7 @@ fn lay_out<'a>(
             nbits: options.nbits,
             calibration_queries: options.calibrate,
             seed: options.seed,
+            ..BuildParams::default()
         },
         keys,
         columns,

@@ -186,7 +186,7 @@ fn damaged_index_files_are_exit_code_1() {
         ("cut", good[..good.len() - 64].to_vec(), "CORRUPT_FILE"),
         ("empty", vec![], "CORRUPT_FILE"),
         ("page", b"<!DOCTYPE html><title>404</title>".to_vec(), "UNSUPPORTED_FORMAT"),
-        ("newer", [&good[..8], &[2], &good[9..]].concat(), "UNSUPPORTED_VERSION"),
+        ("newer", [&good[..8], &[99], &good[9..]].concat(), "UNSUPPORTED_VERSION"),
     ];
     for (name, bytes, code) in cases {
         let file = format!("{name}.elanus");

@@ -48,6 +48,8 @@ pub struct Wanted {
     pub parts: Option<usize>,
     pub part_bits: u32,
     pub varchar_keys: bool,
+    /// Laid out to be searched in parts.
+    pub in_parts: bool,
 }
 
 impl Default for Wanted {
@@ -62,6 +64,7 @@ impl Default for Wanted {
             parts: None,
             part_bits: 8,
             varchar_keys: false,
+            in_parts: false,
         }
     }
 }
@@ -139,6 +142,7 @@ pub fn params(wanted: &Wanted) -> BuildParams {
         bits: wanted.bits,
         m: wanted.parts,
         nbits: wanted.part_bits,
+        in_parts: wanted.in_parts,
         seed: SEED,
         ..BuildParams::default()
     }

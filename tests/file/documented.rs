@@ -85,7 +85,8 @@ impl<'a> Second<'a> {
     fn check_container(&self) {
         let file = self.file;
         assert_eq!(file[..8], *b"\x89ELANUS\n");
-        assert_eq!((Self::u32(file, 8), Self::u32(file, 12)), (1, 128));
+        let version = if self.section(0).is_some() { 2 } else { 1 };
+        assert_eq!((Self::u32(file, 8), Self::u32(file, 12)), (version, 128));
         assert_eq!(Self::u64(file, 16), file.len() as u64);
         let vector_type = if matches!(file[37], 8 | 9) { 4 } else { 0 };
         assert_eq!((file[38], file[39], Self::u32(file, 52)), (vector_type, 0, 0));
@@ -93,12 +94,12 @@ impl<'a> Second<'a> {
         let sections = Self::u32(file, 48);
         assert_eq!(Self::u64(file, 56), xxh64(&file[128..128 + 32 * sections], 0));
         assert!(file[64..120].iter().all(|&b| b == 0));
-        let (mut end, mut last) = (128 + 32 * sections, 0);
+        let (mut end, mut last) = (128 + 32 * sections, None);
         for entry in file[128..end].chunks_exact(32) {
             let (kind, offset, length) =
                 (Self::u32(entry, 0), Self::u64(entry, 8) as usize, Self::u64(entry, 16) as usize);
-            assert!(kind > last);
-            last = kind;
+            assert!(Some(kind) > last);
+            last = Some(kind);
             assert_eq!(offset, end.next_multiple_of(64));
             assert!(file[end..offset].iter().all(|&b| b == 0));
             end = offset + length;
@@ -183,20 +184,35 @@ impl<'a> Second<'a> {
         (0..d).map(|i| Self::f32(books, first + i * centroids + number(part(i)))).collect()
     }
 
+    /// *m*.
+    fn mean(&self) -> Vec<f64> {
+        Self::floats(self.section(0).or(self.section(3)).unwrap(), self.dimension())
+    }
+
+    /// *u* and *t* of a list.
+    fn shift(&self, list: usize) -> (Vec<f64>, f64) {
+        let (lists, dimension) = (self.lists().len(), self.dimension());
+        let d = dimension.next_multiple_of(8);
+        let Some(coarse) = self.section(0) else {
+            let shifts = &self.section(3).unwrap()[4 * dimension..];
+            return (Self::floats(&shifts[4 * list * d..], d), Self::f32(shifts, lists * d + list));
+        };
+        assert!(self.section(3).is_none());
+        let (scale, t) = (Self::f32(coarse, dimension + list), Self::f32(coarse, dimension + lists + list));
+        let codes = &coarse[4 * dimension + 8 * lists + list * d..][..d];
+        (codes.iter().map(|&code| scale * f64::from(code.cast_signed())).collect(), t)
+    }
+
     /// The estimate of a row's distance, its f_error · ‖p‖, and its f_scale: by what a scan reads, or by all bits.
     fn estimate(&self, query: &[f64], row: usize, by_scan: bool) -> (f64, f64, f64) {
-        let d = self.dimension();
-        let m = Self::floats(self.section(3).unwrap(), d);
+        let m = self.mean();
         let from_m: Vec<f64> = query.iter().zip(&m).map(|(q, m)| q - m).collect();
         let p = self.rotate(&from_m);
         let lists = self.lists();
         let list = lists.iter().position(|(rows, _)| rows.contains(&row)).unwrap();
         let (u, t) = match self.file[37] {
             1 => (vec![0.0; p.len()], 0.0),
-            _ => {
-                let shifts = &self.section(3).unwrap()[4 * d..];
-                (Self::floats(&shifts[4 * list * p.len()..], p.len()), Self::f32(shifts, lists.len() * p.len() + list))
-            }
+            _ => self.shift(list),
         };
         let (rows, first_block) = &lists[list];
         let groups = self.section(14).map_or(p.len() / 4, |books| Self::u32(books, 0).next_multiple_of(2));
@@ -390,19 +406,14 @@ fn a_second_reader_gets_the_same_distances_from_8_bits() {
 
 #[test]
 fn a_second_reader_estimates_the_same_from_codes() {
-    for wanted in variants().filter(|w| matches!(w.index_type, IndexType::ScanRabitq | IndexType::IvfRabitq)) {
+    let wanted = variants().filter(|w| matches!(w.index_type, IndexType::ScanRabitq | IndexType::IvfRabitq));
+    for wanted in wanted.flat_map(|wanted| [false, true].map(|in_parts| Wanted { in_parts, ..wanted })) {
         let bytes = file(&wanted);
         let (sealed, second) = (open(&bytes), Second { file: &bytes });
         let (mut off, mut deviations) = (0.0, 0.0);
         for query in vectors(10, wanted.dimension, 57).chunks_exact(wanted.dimension) {
             let stored = second.stored_query(query);
-            let p = second.rotate(
-                &stored
-                    .iter()
-                    .zip(Second::floats(second.section(3).unwrap(), wanted.dimension))
-                    .map(|(q, c)| q - c)
-                    .collect::<Vec<_>>(),
-            );
+            let p = second.rotate(&stored.iter().zip(second.mean()).map(|(q, c)| q - c).collect::<Vec<_>>());
             // Tables have 32 steps for the largest group of four: the crate's own rounding.
             let step =
                 2.0 * p.chunks(4).map(|four| four.iter().map(|x| x.abs()).sum::<f64>()).fold(0.0, f64::max) / 31.0;
@@ -464,7 +475,7 @@ fn a_second_reader_estimates_the_same_from_codes_of_several_bits() {
 fn a_second_reader_estimates_the_same_from_parts() {
     for wanted in variants().filter(|w| w.index_type == IndexType::IvfPq) {
         for (parts, part_bits) in [(3, 4), (wanted.dimension, 4), (3, 8), (6, 8)] {
-            let wanted = Wanted { rows: 400, parts: Some(parts), part_bits, ..wanted };
+            let wanted = Wanted { rows: 400, parts: Some(parts), part_bits, in_parts: parts == 3, ..wanted };
             let bytes = file(&wanted);
             let (sealed, second) = (open(&bytes), Second { file: &bytes });
             let books = second.section(14).unwrap();
@@ -493,6 +504,50 @@ fn a_second_reader_estimates_the_same_from_parts() {
             }
             let ratio = (off / deviations).sqrt();
             assert!((0.4..1.6).contains(&ratio), "{wanted:?}: {ratio}");
+        }
+    }
+}
+
+#[test]
+fn a_second_reader_trusts_lists_and_rows_by_checksums_of_their_own() {
+    for wanted in variants().filter(|w| w.index_type == IndexType::IvfRabitq) {
+        for precisions in [&[Precision::Int8][..], &[Precision::Int8, Precision::F32], &[Precision::F16], &[]] {
+            let bytes = file(&Wanted { in_parts: true, precisions, ..wanted });
+            open(&bytes);
+            let second = Second { file: &bytes };
+            second.check_container();
+            let (count, dimension, lists) = (second.count(), second.dimension(), second.lists());
+            let d = dimension.next_multiple_of(8);
+            let (coarse, bundles) = (second.section(0).unwrap(), second.section(0x8000_0080).unwrap());
+            let sums = &coarse[4 * dimension + lists.len() * (8 + d)..];
+            let has_squares = wanted.metric == Metric::L2;
+            let mut kinds: Vec<(&[u8], usize)> = Vec::new();
+            let mut beside = 4;
+            if let Some(rows) = second.section(7) {
+                let column = (4 * count).next_multiple_of(64);
+                let codes = (4 * dimension).next_multiple_of(64) + column * if has_squares { 2 } else { 1 };
+                kinds.push((&rows[codes..], dimension));
+                beside += if has_squares { 8 } else { 4 };
+                assert_eq!(coarse[coarse.len() - 4 * dimension..], rows[..4 * dimension]);
+            }
+            for (kind, width) in [(8, 4), (16, 2), (17, 2)] {
+                kinds.extend(second.section(kind).map(|rows| (rows, width * dimension)));
+            }
+            let mut rest = bundles;
+            for (list, (rows, _)) in lists.iter().enumerate().filter(|(_, (rows, _))| !rows.is_empty()) {
+                let codes = rows.len().div_ceil(32) * (384 + 4 * d);
+                let (bundle, after) = rest.split_at(codes + rows.len() * (beside + 4 * kinds.len()));
+                rest = after;
+                assert_eq!(xxh64(bundle, 0), Second::u64(sums, 8 * list));
+                let own = &bundle[codes + rows.len() * beside..];
+                for (nth, (all, bytes)) in kinds.iter().enumerate() {
+                    for (i, row) in rows.clone().enumerate() {
+                        let sum = xxh64(&all[row * bytes..(row + 1) * bytes], 0) as u32;
+                        assert_eq!(sum as usize, Second::u32(own, 4 * (nth * rows.len() + i)));
+                    }
+                }
+            }
+            assert!(rest.is_empty());
         }
     }
 }

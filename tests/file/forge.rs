@@ -1,7 +1,7 @@
 //! Files that lie: taken apart, changed, and put together again with right checksums.
 
 use elanus::format::{FileReader, FileWriter, Header, Kind};
-use elanus::segment::{Key, Partial, Request, Scratch, Sealed, Step};
+use elanus::segment::{Key, Partial, Request, Scratch, Sealed, Step, in_parts};
 use elanus::words::{Blob, Hit, Result};
 
 /// A file in pieces.
@@ -26,12 +26,21 @@ impl Pieces {
         writer.into_bytes()
     }
 
-    /// The same with checksums of blocks that belong to it, too.
+    /// The same with checksums of blocks that belong to it, too; where lists and rows have their own, with bundles that
+    /// belong to the other sections, if they still go together.
     pub fn seal_with_checks(&self) -> Vec<u8> {
-        let mut writer = FileWriter::new(self.header);
-        let others = self.sections.iter().filter(|(kind, _)| *kind != Kind::CHECKS);
-        others.for_each(|(kind, bytes)| writer.section(*kind, bytes));
-        writer.with_checks().into_bytes()
+        let without = |left_out: &[Kind]| {
+            let mut writer = FileWriter::new(self.header);
+            let others = self.sections.iter().filter(|(kind, _)| !left_out.contains(kind));
+            others.for_each(|(kind, bytes)| writer.section(*kind, bytes));
+            writer
+        };
+        if self.sections.iter().any(|(kind, _)| *kind == Kind::COARSE)
+            && let Ok(writer) = in_parts(without(&[Kind::CHECKS, Kind::BUNDLES]))
+        {
+            return writer.into_bytes();
+        }
+        without(&[Kind::CHECKS]).with_checks().into_bytes()
     }
 
     pub fn section(&mut self, kind: Kind) -> &mut Vec<u8> {

@@ -11,8 +11,25 @@ use proptest::prelude::*;
 
 const DIMENSION: usize = 24;
 
+/// How a file is laid out: files of all kinds are read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Laid {
+    /// With centroids in 8 bits and checksums of lists and rows, as builds do.
+    Coarse,
+    /// With what is read of a list in one place.
+    Bundled,
+    /// With checksums of blocks alone.
+    Plain,
+}
+
+const LAID: [Laid; 3] = [Laid::Coarse, Laid::Bundled, Laid::Plain];
+
 /// A file with checksums of blocks, large enough to have many.
 fn file(wanted: &Wanted, nlist: usize) -> Vec<u8> {
+    laid(wanted, nlist, LAID[wanted.rows % 3])
+}
+
+fn laid(wanted: &Wanted, nlist: usize, laid: Laid) -> Vec<u8> {
     let data = vectors(wanted.rows, wanted.dimension, 3);
     let mut stored = FieldsWriter::new();
     let mut columns = ColumnsBuilder::new([("row", FieldType::Int64)]).unwrap();
@@ -26,6 +43,7 @@ fn file(wanted: &Wanted, nlist: usize) -> Vec<u8> {
     };
     let mut params = params(wanted);
     params.nlist = Some(nlist);
+    params.in_parts = laid == Laid::Coarse;
     let input = Input {
         rows: Some(MatrixView::new(&data, wanted.dimension).unwrap()),
         bits: None,
@@ -39,8 +57,11 @@ fn file(wanted: &Wanted, nlist: usize) -> Vec<u8> {
         card: Some("{}".into()),
     };
     let file = build(input, &|_, _| {}).unwrap();
-    // With bundles and without: files of both kinds are read.
-    let file = if wanted.rows.is_multiple_of(2) { in_parts(file).unwrap() } else { file.with_checks() };
+    let file = match laid {
+        Laid::Coarse => file,
+        Laid::Bundled => in_parts(file).unwrap(),
+        Laid::Plain => file.with_checks(),
+    };
     file.into_bytes()
 }
 
@@ -156,8 +177,12 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_range_is_refused_and_the_right_one_then_taken(at in any::<prop::sample::Index>(), bit in 0u32..8) {
-        let bytes = file(&Wanted { rows: 700, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() }, 20);
+    fn a_damaged_range_is_refused_and_the_right_one_then_taken(
+        at in any::<prop::sample::Index>(),
+        bit in 0u32..8,
+        rows in 700usize..703,
+    ) {
+        let bytes = file(&Wanted { rows, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() }, 20);
         let layout = Layout::read(&bytes, bytes.len() as u64).unwrap();
         let start = layout.entries[0].offset as usize;
         let last = layout.entry(Kind::CHECKS).unwrap();
@@ -213,8 +238,14 @@ proptest! {
 
 #[test]
 fn a_query_fetches_a_part_of_the_file_in_three_turns() {
+    let fetched = LAID.map(fetched_of_a_query);
+    assert!(fetched.is_sorted(), "{fetched:?}");
+}
+
+/// Bytes that a query fetches of a file that is laid out so.
+fn fetched_of_a_query(how: Laid) -> u64 {
     let wanted = Wanted { rows: 20_000, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() };
-    let bytes = file(&wanted, 140);
+    let bytes = laid(&wanted, 140, how);
     let mut source = Source { most: 12, ..Source::new(&bytes) };
     let mut partial = source.open();
     let mut scratch = Scratch::default();
@@ -233,15 +264,46 @@ fn a_query_fetches_a_part_of_the_file_in_three_turns() {
     // What was let go of is; what every search needs is kept.
     let held = partial.held_bytes();
     partial.evict();
-    assert!(partial.held_bytes() < held / 2);
+    assert!(partial.held_bytes() < held);
     assert_eq!(source.until(&mut partial, |partial| partial.search(&request, false, &mut scratch)), first);
     assert_eq!(source.turns, turns + 2);
+    fetched
+}
+
+#[test]
+fn a_row_is_fetched_alone() {
+    let wanted = Wanted { rows: 3000, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() };
+    let bytes = laid(&wanted, 30, Laid::Coarse);
+    let layout = Layout::read(&bytes, bytes.len() as u64).unwrap();
+    let mut source = Source::new(&bytes);
+    let mut partial = source.open();
+    let mut scratch = Scratch::default();
+    let query = vectors(1, DIMENSION, 79);
+    let coarse = Request { nprobe: Some(3), rerank: Some(0), ..Request::new(&query[..]) };
+    source.until(&mut partial, |partial| partial.search(&coarse, false, &mut scratch));
+    let request = Request { rerank: Some(12), ..coarse };
+    let Step::Lacks(ranges) = partial.search(&request, false, &mut scratch).unwrap() else { panic!("rows lack") };
+    // In 8 bits and in 32.
+    assert_eq!(ranges.iter().map(|range| range.end - range.start).sum::<u64>(), 12 * (1 + 4) * DIMENSION as u64);
+    let checks = layout.entry(Kind::CHECKS).unwrap();
+    assert!(ranges.iter().all(|range| range.end <= checks.offset));
+    // Each is refused if it is damaged, and taken if it isn't.
+    for range in ranges {
+        let right = &bytes[range.start as usize..range.end as usize];
+        let mut wrong = right.to_vec();
+        wrong[7] ^= 1;
+        assert_eq!(partial.feed(range.start, &wrong).unwrap_err().code, Code::CorruptFile);
+        partial.feed(range.start, right).unwrap();
+        // Once more is no harm.
+        partial.feed(range.start, right).unwrap();
+    }
+    assert!(matches!(partial.search(&request, false, &mut scratch).unwrap(), Step::Done(hits) if hits.len() == 10));
 }
 
 #[test]
 fn a_long_first_part_saves_a_turn() {
     let wanted = Wanted { rows: 5000, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() };
-    let bytes = file(&wanted, 70);
+    let bytes = laid(&wanted, 70, Laid::Coarse);
     let layout = Layout::read(&bytes, bytes.len() as u64).unwrap();
     let codes = layout.entry(Kind::CODES).unwrap().offset as usize;
     let mut source = Source::new(&bytes);
@@ -297,4 +359,23 @@ fn what_cannot_be_read_in_parts_says_why() {
     partial.feed(checks.offset, &bytes[checks.offset as usize..(checks.offset + checks.length) as usize]).unwrap();
     assert_eq!(partial.feed(4097, &bytes[4097..8192]).unwrap_err().code, Code::InvalidArgument);
     assert_eq!(partial.feed(u64::MAX, &bytes[..5000]).unwrap_err().code, Code::InvalidArgument);
+}
+
+/// What version 1 of the format wrote with `--checks`: 120 rows by L2 in 4 lists, with bundles.
+#[test]
+fn a_file_of_version_1_is_read_in_parts() {
+    let bytes = include_bytes!("../fixtures/versions/in-parts-1.elanus");
+    let whole = Sealed::open(Blob::copy_of(bytes).unwrap()).unwrap();
+    whole.verify().unwrap();
+    assert_eq!(whole.layout().version, 1);
+    assert!(whole.layout().entry(Kind::BUNDLES).is_some() && whole.layout().entry(Kind::COARSE).is_none());
+    let mut source = Source::new(bytes);
+    let mut partial = source.open();
+    for query in vectors(5, 8, 83).chunks_exact(8) {
+        let request = Request { nprobe: Some(2), rerank: Some(30), ..Request::new(query) };
+        let expected = whole.search(&request, &mut Scratch::default()).unwrap();
+        assert_eq!(expected.len(), 10);
+        let found = source.until(&mut partial, |partial| partial.search(&request, false, &mut Scratch::default()));
+        assert_eq!(found, expected);
+    }
 }

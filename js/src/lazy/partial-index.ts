@@ -10,8 +10,8 @@ import type { Bytes, Range, RangeSource } from './ranges.js';
 
 /** Gaps between wanted bytes that are fetched, too, rather than asked for around. */
 const GAP_BYTES = 4 << 10;
-/** Requests of one turn, at most. */
-const MOST_REQUESTS = 20;
+/** Requests of one turn, at most: with the first, those of a first answer are no more than 40. */
+const MOST_REQUESTS = 19;
 /** Far more turns than any call takes. */
 const MOST_TURNS = 24;
 

@@ -1,0 +1,235 @@
+//! Lists and rows of a file that is there in part, where each has a checksum of its own: a list's is among the coarse
+//! centroids, a row's is in the bundle of its list. So neither needs what lies around it, and nothing else is fetched to
+//! trust it.
+
+use super::bundles::{Bundles, half_sum};
+use crate::format::checksum;
+use crate::index::Lists;
+use crate::words::{Error, Result};
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
+
+/// Rows of one precision, one after the other.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RowRun {
+    /// Where the first lies in the file.
+    pub start: u64,
+    /// Bytes of each.
+    pub bytes: u64,
+}
+
+/// What of them is there.
+#[derive(Debug)]
+pub(super) struct Summed {
+    bundles: Bundles,
+    /// Where the section of bundles begins.
+    start: u64,
+    lists: Lists,
+    /// XXH64 of each bundle.
+    sums: Vec<u64>,
+    /// Rows in each precision, in the order of their checksums in bundles.
+    rows: Vec<RowRun>,
+    /// Bytes that were there from the beginning, and their place.
+    fixed: (u64, Box<[u8]>),
+    /// The bundles, then the rows in each precision: what is checked here, and by nothing else.
+    regions: Vec<Range<u64>>,
+    held: BTreeMap<u64, Box<[u8]>>,
+    bytes: usize,
+}
+
+impl Summed {
+    /// None yet of these lists, whose bundles begin at `start`, and of these rows. `fixed` are bytes that are there, and
+    /// where they lie.
+    pub fn new(
+        (bundles, start): (Bundles, u64),
+        lists: Lists,
+        sums: &[u8],
+        rows: Vec<RowRun>,
+        fixed: (u64, Box<[u8]>),
+    ) -> Self {
+        let sums = sums.as_chunks().0.iter().map(|&sum| u64::from_le_bytes(sum)).collect();
+        let count = lists.iter().last().map_or(0, |last| last.range().end as u64);
+        let row_regions = rows.iter().map(|rows| rows.start..rows.start + rows.bytes * count);
+        let regions = std::iter::once(start..start + bundles.bytes(&lists)).chain(row_regions).collect();
+        Summed { bundles, start, lists, sums, rows, fixed, regions, held: BTreeMap::new(), bytes: 0 }
+    }
+
+    /// Bytes that are held.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Lets go of all.
+    pub fn clear(&mut self) {
+        self.held.clear();
+        self.bytes = 0;
+    }
+
+    /// The parts of the file that are checked here, and by nothing else.
+    pub fn regions(&self) -> &[Range<u64>] {
+        &self.regions
+    }
+
+    /// Whether bytes of this place are found here.
+    pub fn has_place(&self, place: &Range<u64>) -> bool {
+        self.is_fixed(place) || self.regions.iter().any(|region| region.start <= place.start && place.end <= region.end)
+    }
+
+    fn is_fixed(&self, place: &Range<u64>) -> bool {
+        let (start, bytes) = &self.fixed;
+        place.start >= *start && place.end <= start + bytes.len() as u64
+    }
+
+    /// Of these places, which are all found here, the lists and rows that aren't there.
+    pub fn lacks(&self, places: impl Iterator<Item = Range<u64>>) -> Vec<Range<u64>> {
+        let mut units = BTreeSet::new();
+        for place in places.filter(|place| !self.is_fixed(place)) {
+            let mut at = place.start;
+            while at < place.end {
+                let Some(unit) = self.unit(at) else { break };
+                at = unit.end;
+                if !self.held.contains_key(&unit.start) {
+                    units.insert((unit.start, unit.end));
+                }
+            }
+        }
+        let mut runs: Vec<Range<u64>> = Vec::new();
+        for (start, end) in units {
+            match runs.last_mut() {
+                Some(last) if last.end == start => last.end = end,
+                _ => runs.push(start..end),
+            }
+        }
+        runs
+    }
+
+    /// The list or row that has this byte of the file.
+    fn unit(&self, at: u64) -> Option<Range<u64>> {
+        let lists = self.lists_from(at);
+        if at >= self.start && lists < self.lists.count() {
+            return Some(self.place_of(lists));
+        }
+        self.rows.iter().zip(self.regions.iter().skip(1)).find(|(_, region)| region.contains(&at)).map(|(rows, _)| {
+            let start = at - (at - rows.start) % rows.bytes;
+            start..start + rows.bytes
+        })
+    }
+
+    /// The first list whose bundle ends behind this byte of the file.
+    fn lists_from(&self, at: u64) -> usize {
+        let (mut low, mut high) = (0, self.lists.count());
+        while low < high {
+            let middle = (low + high) / 2;
+            if self.place_of(middle).end <= at { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
+
+    fn place_of(&self, list: usize) -> Range<u64> {
+        let place = self.bundles.of(self.lists.get(list as u32));
+        self.start + place.start..self.start + place.end
+    }
+
+    /// Takes in the lists that these bytes of the file have all of, and rows of lists that are there; how many. All or
+    /// none.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if one is damaged.
+    pub fn take_in(&mut self, at: u64, bytes: &[u8]) -> Result<usize> {
+        let end = at.saturating_add(bytes.len() as u64);
+        let slice = |place: &Range<u64>| &bytes[(place.start - at) as usize..(place.end - at) as usize];
+        let mut came = Vec::new();
+        for list in self.lists_from(at.max(self.start))..self.lists.count() {
+            let place = self.place_of(list);
+            if place.end > end {
+                break;
+            }
+            if place.start < at || place.is_empty() || self.held.contains_key(&place.start) {
+                continue;
+            }
+            let found = checksum(slice(&place));
+            if found != self.sums[list] {
+                return Err(damaged(&place, self.sums[list], found));
+            }
+            came.push(place);
+        }
+        let lists = came.len();
+        self.hold(at, bytes, came);
+        let mut came = Vec::new();
+        for (nth, (&rows, region)) in self.rows.iter().zip(self.regions.iter().skip(1)).enumerate() {
+            let first = (at.max(region.start) - region.start).div_ceil(rows.bytes);
+            let last = (end.min(region.end).max(region.start) - region.start) / rows.bytes;
+            let mut row = first;
+            while row < last {
+                let list = self.lists.get(self.lists.of(row as usize));
+                let after = (list.range().end as u64).min(last);
+                // Without its bundle nothing is known of a list's rows.
+                if let Some(bundle) = self.held.get(&(self.start + self.bundles.of(list).start)) {
+                    for row in row..after {
+                        let place = rows.start + row * rows.bytes..rows.start + (row + 1) * rows.bytes;
+                        if self.held.contains_key(&place.start) {
+                            continue;
+                        }
+                        let sum = self.bundles.sum(list, nth, row as u32);
+                        let from = (sum.start - self.bundles.of(list).start) as usize;
+                        let expected =
+                            bundle[from..from + 4].as_chunks().0.first().map_or(0, |&sum| u32::from_le_bytes(sum));
+                        let found = half_sum(slice(&place));
+                        if found != expected {
+                            return Err(damaged(&place, expected.into(), found.into()));
+                        }
+                        came.push(place);
+                    }
+                }
+                row = after;
+            }
+        }
+        let rows = came.len();
+        self.hold(at, bytes, came);
+        Ok(lists + rows)
+    }
+
+    fn hold(&mut self, at: u64, bytes: &[u8], places: Vec<Range<u64>>) {
+        for place in places {
+            let piece: Box<[u8]> = bytes[(place.start - at) as usize..(place.end - at) as usize].into();
+            self.bytes += piece.len();
+            self.held.insert(place.start, piece);
+        }
+    }
+
+    /// Copies bytes of the file, which are found here.
+    ///
+    /// # Errors
+    /// `INVALID_ARGUMENT` if some aren't there.
+    pub fn copy(&self, place: Range<u64>, mut out: &mut [u8]) -> Result<()> {
+        let mut at = place.start;
+        while at < place.end {
+            let (start, piece) = match self.is_fixed(&place) {
+                true => (self.fixed.0, &self.fixed.1),
+                false => {
+                    let held = self.held.range(..=at).next_back().map(|(&start, piece)| (start, piece));
+                    held.filter(|(start, piece)| at < start + piece.len() as u64).ok_or_else(|| {
+                        Error::argument(format!(
+                            "bytes {at} to {} of the file aren't there; feed them first",
+                            place.end
+                        ))
+                    })?
+                }
+            };
+            let some = &piece[(at - start) as usize..];
+            let some = &some[..some.len().min((place.end - at) as usize)];
+            let (now, later) = out.split_at_mut(some.len());
+            now.copy_from_slice(some);
+            (out, at) = (later, at + some.len() as u64);
+        }
+        Ok(())
+    }
+}
+
+fn damaged(place: &Range<u64>, expected: u64, found: u64) -> Error {
+    Error::corrupt(format!(
+        "bytes {} to {} should have checksum {expected:x}, but those that came have {found:x}; they were damaged on their \
+         way, or the file has changed: fetch them again, or open the file anew",
+        place.start, place.end
+    ))
+}
