@@ -132,20 +132,22 @@ export class PartialIndex {
     const { head } = this.#source;
     const kept = await this.#keep.read(wanted);
     wanted.forEach(([from, to], i) => (kept[i] ??= to <= head.length ? head.subarray(from, to) : undefined));
-    let fed = 0;
+    let [fed, bytes] = [0, 0];
     // The last first, as always.
     for (let i = wanted.length - 1; i >= 0; i -= 1) {
       if (!kept[i]) continue;
       try {
         this.#handle.feed(wanted[i]![0], kept[i]!);
         fed += 1;
-        if (wanted[i]![1] > head.length) this.#source.tally.kept(kept[i]!.length);
+        if (wanted[i]![1] > head.length) bytes += kept[i]!.length;
       } catch (error) {
         if (!isThrownByCore(error)) throw error;
         // Without checksums nothing can be told of it; with them it was damaged.
         if (error.code === 'CORRUPT_FILE') this.#keep.drop(wanted[i]!);
       }
     }
+    // Told of once: each telling is a message to the page, which its answer would wait behind.
+    if (bytes > 0) this.#source.tally.kept(bytes);
     return fed > 0;
   }
 
