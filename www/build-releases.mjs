@@ -1,8 +1,9 @@
-// Builds the registry of the page that compares releases: the dictionary's commonest senses, three times, in build/demo/registry.
-// Vectors are those of build/demo; the command line tool is the one named by ELANUS_CLI, else the release build.
+// Builds the registry of the page that compares releases: the dictionary's commonest senses, several times, in build/demo/registry.
+// Vectors are those of build/demo and, where build/minilm is there, that model's; the command line tool is the one named by
+// ELANUS_CLI, else the release build.
 
 import { execFileSync } from "node:child_process";
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, readSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { packageDirectory } from "../tools/demo-data/wordnet.mjs";
@@ -70,12 +71,29 @@ writeFileSync(at("card.json"), JSON.stringify(own));
 const shorter = { ...card.model, name: `${card.model.name}, its first ${FEWER} numbers`, fingerprint: `${card.model.fingerprint}/${FEWER}`, dimension: FEWER };
 writeFileSync(at("shorter-card.json"), JSON.stringify({ ...own, model: shorter }));
 
+/** Has all-MiniLM-L6-v2 embed the glosses; whether it is there to do it. */
+async function embedByMiniLm() {
+  const minilm = (name) => readFileSync(top(`build/minilm/${name}`));
+  if (!existsSync(top("build/minilm/card.json"))) return false;
+  const { openMiniLm } = await import("./src/releases/minilm.mjs");
+  const model = await openMiniLm(minilm("model.onnx"), JSON.parse(minilm("tokenizer.json")));
+  const glosses = [...chosen, ...held].map(({ sense }) => sense.gloss);
+  const embedded = await model.embed(glosses, 32, (done) => done % 20 === 0 && console.log(`all-MiniLM-L6-v2 reads ${done}/${glosses.length}`));
+  await write("minilm.npy", embedded.slice(0, chosen.length));
+  await write("minilm-queries.npy", embedded.slice(chosen.length));
+  writeFileSync(at("minilm-card.json"), JSON.stringify({ ...own, model: JSON.parse(minilm("card.json")) }));
+  return true;
+}
+
 registry("init");
 const releases = [
   { name: "whole", notes: "1-bit codes, and rows of 8 bits to rank by", vectors: "vectors", queries: "queries", card: "card", args: [] },
   { name: "codes", notes: "the same vectors as codes alone: a quarter of the size", vectors: "vectors", queries: "queries", card: "card", args: ["--rerank", "none"] },
   { name: "shorter", notes: `another model: the first ${FEWER} of the ${dimension} numbers`, vectors: "shorter", queries: "shorter-queries", card: "shorter-card", args: [] },
 ];
+if (await embedByMiniLm()) {
+  releases.push({ name: "minilm", notes: "all-MiniLM-L6-v2, the model that the dictionary’s was made from: 37 MB more, fetched when it is first asked", vectors: "minilm", queries: "minilm-queries", card: "minilm-card", args: [] });
+}
 for (const { name, notes, vectors, queries, card, args } of releases) {
   const file = at(`${name}.elanus`);
   const fields = ["--metadata", at("senses.jsonl"), "--id-field", "id", "--fields", "pos:VarChar", "--store", "pos,lemma,gloss"];

@@ -47,6 +47,7 @@ function policy(): Plugin {
 }
 
 const model = (name: string) => top(`models/wordnet-static/${name}`);
+const minilm = (name: string) => top(`build/minilm/${name}`);
 
 /** What the package's chunks for registries and signatures export. */
 const LATER = ["openRegistry", "blake2b512"];
@@ -59,15 +60,26 @@ export default defineConfig({
   plugins: [
     policy(),
     shipped({
-      index: top("build/demo/words.elanus"),
-      model: model("model.safetensors"),
-      tokenizer: model("tokenizer.json"),
-      config: model("config.json"),
+      module: "virtual:shipped",
+      folder: "data",
+      sources: {
+        index: top("build/demo/words.elanus"),
+        model: model("model.safetensors"),
+        tokenizer: model("tokenizer.json"),
+        config: model("config.json"),
+      },
+    }),
+    // Not there where the model couldn't be installed; the releases were then built without it.
+    shipped({
+      module: "virtual:minilm",
+      folder: "minilm",
+      sources: existsSync(minilm("card.json")) ? { model: minilm("model.onnx"), tokenizer: minilm("tokenizer.json"), card: minilm("card.json") } : undefined,
     }),
     notices([
       { id: "words", title: "The words and the embedding model", paths: [model("NOTICE")] },
       { id: "type", title: "Gentium Book Plus, the type", paths: [top("node_modules/@fontsource/gentium-book-plus/LICENSE")] },
       { id: "code", title: "Elanus and the code in it", paths: [top("LICENSE-MIT"), top("LICENSE-APACHE"), top("pkg/NOTICE")] },
+      { id: "minilm", title: "all-MiniLM-L6-v2, a model of one of the releases, and what runs it", paths: [top("tools/minilm/NOTICE"), top("node_modules/@huggingface/tokenizers/LICENSE")] },
       { id: "npy", title: "npyjs, which reads .npy files", paths: [top("node_modules/npyjs/LICENSE")] },
     ]),
     folder("registry", top("build/demo/registry")),

@@ -1,6 +1,7 @@
 import { cli, demoIndex, demoReleases, pkg, tarball, wasm, www } from "./artefacts.mjs";
 import { browser, driver } from "./browser.mjs";
 import { dependencies } from "./dependencies.mjs";
+import { minilm } from "./minilm.mjs";
 import { showProblem } from "./problem.mjs";
 import { lintTools, rust } from "./rust.mjs";
 import { wasmStd } from "./wasm-std.mjs";
@@ -26,6 +27,7 @@ export const STEPS = [
   cli,
   pkg,
   demoIndex,
+  minilm,
   demoReleases,
   www,
   tarball,

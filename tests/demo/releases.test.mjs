@@ -1,22 +1,23 @@
-/** The page of three releases: promoted, rolled back, compared, and decided by visitors. */
+/** The page of releases: promoted, rolled back, compared, and decided by visitors. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { join } from "node:path";
 import { after, test } from "node:test";
-import { closeBrowser, ready, visit } from "./browser.mjs";
+import { closeBrowser, DIST, ready, visit } from "./browser.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 after(closeBrowser);
 
-async function releases(run, { mayBeOffline = false, ...options } = {}) {
+async function releases(run, { mayBeOffline = false, expected = /^$/, ...options } = {}) {
   const visitor = await visit({ hash: "releases.html", ...options });
   try {
     await visitor.page.waitForFunction(() => !document.querySelector("#q").disabled, undefined, { timeout: 60_000 });
     await run(visitor.page, visitor);
     // Without a network the worker's script can't be had either: the release then answers in the page's own thread, and says so.
     const offline = /ERR_INTERNET_DISCONNECTED|searches on the calling thread/;
-    assert.deepEqual(visitor.problems.filter((text) => !(mayBeOffline && offline.test(text))), [], "nothing may reach the console as an error or a warning");
+    assert.deepEqual(visitor.problems.filter((text) => !(mayBeOffline && offline.test(text)) && !expected.test(text)), [], "nothing may reach the console as an error or a warning");
   } finally {
     await visitor.leave();
   }
@@ -56,6 +57,36 @@ test("a challenger of another model is asked with its own embedder", () =>
     await page.waitForFunction(() => Number(document.querySelector("#agreement dd")?.textContent) >= 1);
     assert.doesNotMatch(await page.locator("#log").innerText(), /refused/);
   }));
+
+const minilm = existsSync(join(DIST, "minilm")) ? false : "the model of that release could not be installed when the page was built";
+
+test("a release of a model that runs in the page fetches the model when it is first asked", { skip: minilm }, () =>
+  releases(async (page, { server }) => {
+    const fetched = () => server.state.requests.filter((path) => path.endsWith(".onnx")).length;
+    await page.locator("#q").fill("a small dog");
+    await page.locator("#beside h3").nth(1).waitFor();
+    assert.equal(fetched(), 0, "who never asks that release fetches nothing of its model");
+    await page.getByRole("button", { name: "Promote: minilm" }).click();
+    await page.locator("#beside h3").filter({ hasText: "Champion: minilm" }).waitFor({ timeout: 90_000 });
+    assert.equal(fetched(), 1);
+    assert.equal(await page.locator("#fetching").isVisible(), false, "what has been fetched isn't told of any longer");
+    await page.locator("#q").fill("someone who writes books");
+    await page.waitForFunction(() => document.querySelector("#beside li b")?.textContent === "writer");
+    assert.equal((await column(page, 0)).length, 7);
+    assert.doesNotMatch(await page.locator("#log").innerText(), /refused/);
+  }));
+
+test("a model that can't be fetched is told of, and asked for again", { skip: minilm }, () =>
+  releases(async (page, { server }) => {
+    server.state.fault = (path) => (path.endsWith(".onnx") ? "absent" : undefined);
+    await page.locator("#q").fill("a small dog");
+    await page.locator("#beside h3").nth(1).waitFor();
+    await page.getByRole("button", { name: "Try: minilm" }).click();
+    await page.locator("#told").filter({ hasText: "couldn’t be answered" }).waitFor();
+    server.state.fault = () => undefined;
+    await page.locator("#q").fill("a small dog that barks");
+    await page.locator("#beside h3").filter({ hasText: "Challenger: minilm" }).waitFor({ timeout: 90_000 });
+  }, { expected: /status of 404/ }));
 
 test("visitors decide for what they prefer", () =>
   releases(async (page) => {

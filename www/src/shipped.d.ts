@@ -9,4 +9,11 @@ declare module "virtual:shipped" {
   export default shipped;
 }
 
+/** The model of one of the releases; none where it couldn't be installed. */
+declare module "virtual:minilm" {
+  import type { ShippedFile } from "virtual:shipped";
+  const minilm: Record<"model" | "tokenizer" | "card", ShippedFile> | undefined;
+  export default minilm;
+}
+
 declare module "*.css";

@@ -1,5 +1,5 @@
-// The data that the page ships with: the index, the model's three files. Their names carry their
-// content's hash and are compiled into the page, so a page only ever loads the data it was built with.
+// The data that a page ships with: an index, a model's files. Their names carry their content's hash and
+// are compiled into the page, so a page only ever loads the data it was built with.
 
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync, mkdirSync, copyFileSync, readFileSync, statSync } from "node:fs";
@@ -12,37 +12,37 @@ export interface ShippedFile {
   bytes: number;
 }
 
-export interface Sources {
-  index: string;
-  model: string;
-  tokenizer: string;
-  config: string;
+export interface Shipment {
+  /** What the page imports, to have the files by name. */
+  module: string;
+  /** Where they are, from the page. */
+  folder: string;
+  /** Name to path; without it the page is told that there are none. */
+  sources: Record<string, string> | undefined;
 }
 
-const VIRTUAL = "virtual:shipped";
-
-function describe(path: string): ShippedFile {
+function describe(path: string, folder: string): ShippedFile {
   if (!existsSync(path)) {
     throw new Error(`the demo ships ${path}, which isn't there; run "npm start", which makes it, and build again`);
   }
   const sha256 = createHash("sha256").update(readFileSync(path)).digest("hex");
   const extension = extname(path);
-  return { url: `data/${basename(path, extension)}.${sha256.slice(0, 12)}${extension}`, bytes: statSync(path).size };
+  return { url: `${folder}/${basename(path, extension)}.${sha256.slice(0, 12)}${extension}`, bytes: statSync(path).size };
 }
 
-export function shipped(sources: Sources): Plugin {
-  const files = (): [string, ShippedFile][] =>
-    Object.entries(sources).map(([name, path]) => [name, describe(path)]);
+export function shipped({ module, folder, sources }: Shipment): Plugin {
+  const files = () => Object.entries(sources ?? {}).map(([name, path]) => ({ name, path, file: describe(path, folder) }));
+  const described = () => sources && Object.fromEntries(files().map(({ name, file }) => [name, file]));
   let outDir = "";
   return {
-    name: "elanus-shipped",
+    name: `elanus-shipped-${folder}`,
     configResolved(config) {
       outDir = join(config.root, config.build.outDir);
     },
-    resolveId: (id) => (id === VIRTUAL ? `\0${VIRTUAL}` : undefined),
-    load: (id) => (id === `\0${VIRTUAL}` ? `export default ${JSON.stringify(Object.fromEntries(files()))};` : undefined),
+    resolveId: (id) => (id === module ? `\0${module}` : undefined),
+    load: (id) => (id === `\0${module}` ? `export default ${JSON.stringify(described())};` : undefined),
     configureServer(server) {
-      const served = new Map(files().map(([name, file]) => [`/${file.url}`, sources[name as keyof Sources]]));
+      const served = new Map(files().map(({ path, file }) => [`/${file.url}`, path]));
       server.middlewares.use((request, response, next) => {
         const path = served.get(request.url ?? "");
         if (!path) return next();
@@ -51,8 +51,10 @@ export function shipped(sources: Sources): Plugin {
       });
     },
     writeBundle() {
-      mkdirSync(join(outDir, "data"), { recursive: true });
-      for (const [name, file] of files()) copyFileSync(sources[name as keyof Sources], join(outDir, file.url));
+      for (const { path, file } of files()) {
+        mkdirSync(join(outDir, folder), { recursive: true });
+        copyFileSync(path, join(outDir, file.url));
+      }
     },
   };
 }

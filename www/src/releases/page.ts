@@ -1,11 +1,12 @@
-// The page of three releases: wires the registry, the search that follows it, the shadow, and the visitors.
+// The page of several releases: wires the registry, the search that follows it, the shadow, and the visitors.
 
 import { ElanusError, openRegistry, type LiveHit, type LiveIndex, type RegistryEvent, type Team } from "elanus";
 import type { Embedder } from "elanus/embed";
 import { byId, html, svg } from "../dom.ts";
-import { fileSize, milliseconds, whole } from "../numbers.ts";
+import { fileSize, megabytes, milliseconds, whole } from "../numbers.ts";
 import { themeToggle } from "../theme.ts";
 import { Host, type Manifest } from "./host.ts";
+import type { Fetching } from "./minilm.ts";
 import { embedders } from "./models.ts";
 import { percent, plot, send, verdictText, type Point } from "./visitors.ts";
 
@@ -121,23 +122,61 @@ async function back(): Promise<void> {
   }
 }
 
-let asked = 0;
-async function ask(): Promise<void> {
-  const text = input.value.trim();
-  const mine = ++asked;
+/** The question that is being answered, and whether another text was typed meanwhile. */
+let asking: Promise<void> | undefined;
+let waiting = false;
+let wake: (() => void) | undefined;
+
+/** So long the champion's answer waits for the challenger's, so that one usually sees both at once. */
+const TOGETHER_MS = 150;
+
+/** One question at a time, and after it the latest: a model may take longer for a text than one takes to type on. */
+function ask(): Promise<void> {
+  waiting = true;
+  wake?.();
+  asking ??= (async () => {
+    while (waiting) {
+      waiting = false;
+      await answer(input.value.trim());
+    }
+  })()
+    .catch((error: unknown) => say(`This couldn’t be answered: ${error instanceof Error ? error.message : String(error)}`))
+    .finally(() => (asking = undefined));
+  return asking;
+}
+
+async function answer(text: string): Promise<void> {
   if (!text) return byId("beside").replaceChildren();
   const column = async (of: LiveIndex) => {
     const begun = performance.now();
     const hits = await of.ask(text, OUTPUT);
     return { name: of.release, hits, took: performance.now() - begun };
   };
+  const newer = new Promise<undefined>((resolve) => (wake = () => resolve(undefined)));
   // The champion answers first; the column beside it is only for looking.
   const one = await column(live);
-  const other = host.names("challenger") && beside.release !== one.name ? await column(beside) : undefined;
-  if (mine !== asked) return;
-  // Alone, nothing is in one list only.
-  const common = new Set(one.hits.map(({ id }) => id).filter((id) => !other || other.hits.some((hit) => hit.id === id)));
-  byId("beside").replaceChildren(answers("Champion", one, common), other ? answers("Challenger", other, common) : "");
+  const later = host.names("challenger") && beside.release !== one.name ? column(beside) : undefined;
+  const show = (other: typeof one | undefined) => {
+    // Alone, nothing is in one list only.
+    const common = new Set(one.hits.map(({ id }) => id).filter((id) => !other || other.hits.some((hit) => hit.id === id)));
+    byId("beside").replaceChildren(answers("Champion", one, common), other ? answers("Challenger", other, common) : "");
+  };
+  if (!later) return show(undefined);
+  const soon = await Promise.race([later, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), TOGETHER_MS))]);
+  show(soon);
+  if (soon) return;
+  const other = await Promise.race([later, newer]);
+  // Nobody looks at an older text's answer any more, nor at why there is none.
+  if (!other) later.catch(() => undefined);
+  else show(other);
+}
+
+function onFetching(state: Fetching | undefined): void {
+  const place = byId("fetching");
+  place.hidden = !state;
+  if (!state) return;
+  byId<HTMLProgressElement>("fetched").value = state.fetched / state.bytes;
+  byId("fetched-text").textContent = state.fetched >= state.bytes ? "Starting all-MiniLM-L6-v2 …" : `Fetching all-MiniLM-L6-v2: ${megabytes(state.fetched)} of ${megabytes(state.bytes)}`;
 }
 
 function answers(role: string, { name, hits, took }: { name: string; hits: LiveHit[]; took: number }, common: ReadonlySet<unknown>): HTMLElement {
@@ -203,7 +242,7 @@ async function experiment(): Promise<void> {
 
 async function start(): Promise<void> {
   say("Fetching the releases …");
-  [models] = await Promise.all([embedders(), host.open()]);
+  [models] = await Promise.all([embedders(onFetching), host.open()]);
   const options = { checkEvery: 0, embedders: models, watch: false };
   live = await openRegistry(host.url, { ...options, watch: true, onEvent, experiment: { mode: "shadow", share: 1 } });
   beside = await openRegistry(host.url, { ...options, alias: "challenger" });
