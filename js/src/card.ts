@@ -12,6 +12,8 @@ export interface ModelCard {
   readonly dimension: number;
   /** Whether its vectors have length 1. */
   readonly normalised: boolean;
+  /** What the model was trained to read before a query's text and a document's, such as `"query: "`; missing if nothing. */
+  readonly prompts?: { readonly query?: string; readonly document?: string };
 }
 
 /** A stored field of the file. */
@@ -72,7 +74,7 @@ export function parseCard(json: string): Card {
 
 function parseModel(value: unknown): ModelCard {
   if (!isObject(value)) throw damaged('"model" is no object');
-  const { name = '', revision = '', fingerprint = '', dimension, normalised = false } = value;
+  const { name = '', revision = '', fingerprint = '', dimension, normalised = false, prompts } = value;
   const asText = (text: unknown): string => (typeof text === 'string' ? text : '');
   if (!Number.isInteger(dimension)) throw damaged('"model.dimension" is no whole number');
   return {
@@ -81,8 +83,12 @@ function parseModel(value: unknown): ModelCard {
     fingerprint: asText(fingerprint),
     dimension: dimension as number,
     normalised: normalised === true,
+    ...(isObject(prompts) && { prompts: texts(prompts) }),
   };
 }
+
+const texts = (prompts: Record<string, unknown>): NonNullable<ModelCard['prompts']> =>
+  Object.fromEntries(['query', 'document'].flatMap((kind) => (typeof prompts[kind] === 'string' ? [[kind, prompts[kind]]] : [])));
 
 /** A model card, or anything that carries one (an embedder). */
 export type ModelSource = ModelCard | { readonly card: ModelCard };

@@ -38,8 +38,24 @@ fn parse(text: &str, dimension: usize) -> Result<Map<String, Value>> {
                  one of them belongs to another model"
             )));
         }
+        check_prompts(model)?;
     }
     Ok(card)
+}
+
+/// A model may have been trained to read texts of each kind behind words of their own, such as "query: ".
+fn check_prompts(model: &Map<String, Value>) -> Result<()> {
+    let Some(prompts) = model.get("prompts") else { return Ok(()) };
+    let are_texts = |prompts: &Map<String, Value>| {
+        prompts.iter().all(|(name, text)| ["query", "document"].contains(&name.as_str()) && text.is_string())
+    };
+    match prompts.as_object().is_some_and(are_texts) {
+        true => Ok(()),
+        false => Err(Failure::input(
+            "the card's \"model\" has \"prompts\" that aren't {\"query\": TEXT, \"document\": TEXT}, or one of the two: what was \
+             put before each text that was embedded",
+        )),
+    }
 }
 
 /// The card as it is stored.
@@ -89,6 +105,9 @@ mod tests {
             (r#"{"name":7}"#, "must be a text"),
             (r#"{"model":"m"}"#, "must be an object"),
             (r#"{"model":{"dimension":3}}"#, "vectors have 4"),
+            (r#"{"model":{"prompts":"query: "}}"#, "\"prompts\""),
+            (r#"{"model":{"prompts":{"query":1}}}"#, "\"prompts\""),
+            (r#"{"model":{"prompts":{"passage":"p: "}}}"#, "\"prompts\""),
         ] {
             let message = parse(text, 4).unwrap_err().message;
             assert!(message.contains(part), "{message}");

@@ -14,7 +14,7 @@ import { projectWithPage } from "./support/tarball.mjs";
 
 const DIMENSION = 24;
 const model = { name: "m", revision: "1", fingerprint: "sha256:11", dimension: DIMENSION, normalised: false };
-const other = { name: "n", revision: "1", fingerprint: "sha256:22", dimension: 16, normalised: false };
+const other = { name: "n", revision: "1", fingerprint: "sha256:22", dimension: 16, normalised: false, prompts: { query: "find: ", document: "read: " } };
 // One draw, so that queries are near rows.
 const drawn = clustered({ count: 1140, dimension: DIMENSION, seed: 1 });
 const rows = drawn.slice(0, 1100);
@@ -219,7 +219,7 @@ test("texts are embedded for each release by its own model, and vectors of one m
     };
   }, { cards: [model, other], query: queries[0] });
   assert.deepEqual(new Set(found.texts), new Set(["r1", "r3"]));
-  assert.deepEqual(found.embedded.slice(0, 2).sort(), ["m small bird", "n small bird"]);
+  assert.deepEqual(found.embedded.slice(0, 2).sort(), ["m small bird", "n find: small bird"]);
   assert.ok(found.vector.every(([release]) => release === undefined), "the champion's own list");
   assert.deepEqual(found.vector.map(([, id]) => id), found.plain);
   assert.deepEqual(found.unanswered, [["r3", "MODEL_MISMATCH"]], "told once");

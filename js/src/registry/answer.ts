@@ -59,7 +59,7 @@ export function asked(text: string, embedders: readonly Embedder[]): Question {
     key: `text ${text}`,
     put: async (card) => {
       const embedder = embedderOf(card, embedders);
-      return { query: await embedder.embed(text), model: embedder };
+      return { query: await embedder.embed((card.model?.prompts?.query ?? '') + text), model: embedder };
     },
   };
 }

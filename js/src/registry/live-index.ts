@@ -106,7 +106,8 @@ export class LiveIndex {
 
   /**
    * Searches for a text, embedded by the embedder of the release's own model, which is one of the `embedders` that
-   * {@link openRegistry} was given. A challenger of another model is asked with the embedder of that model.
+   * {@link openRegistry} was given, behind the query prompt of the release's model card, if it has one. A challenger of another
+   * model is asked with the embedder and the prompt of that model.
    */
   async ask(text: string, options?: SearchOptions): Promise<LiveHit[]> {
     if (typeof text !== 'string') throw invalid(`ask takes a text, not ${describe(text)}; search takes vectors`);
