@@ -4,6 +4,8 @@
 //! many bytes, and the bytes.
 #![no_main]
 
+mod edits;
+
 use elanus::index::sparse::{Among, Bm25Params, PruneScratch, SparseBuilder, SparseVector, SparseVectors, TextBuilder, TextIndex};
 use elanus::text::Analyzer;
 use elanus::words::{Bitmap, Blob, TopK};
@@ -26,16 +28,7 @@ static ORIGINALS: LazyLock<[Vec<u8>; 3]> = LazyLock::new(|| {
 
 fn edited(bytes: &[u8], edits: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
-    for edit in edits.chunks_exact(8) {
-        let place = usize::from(u16::from_le_bytes([edit[0], edit[1]]));
-        let value = &edit[4..4 + usize::from(edit[2] % 5)];
-        match edit[3] % 16 {
-            0 => bytes.truncate(place),
-            1 => bytes.extend_from_slice(value),
-            _ if place + value.len() <= bytes.len() => bytes[place..place + value.len()].copy_from_slice(value),
-            _ => {}
-        }
-    }
+    edits::apply(&mut bytes, edits);
     bytes
 }
 

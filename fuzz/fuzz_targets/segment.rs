@@ -9,6 +9,7 @@ mod data;
 #[path = "../../tests/file/forge.rs"]
 #[allow(dead_code)]
 mod forge;
+mod edits;
 
 use data::{Wanted, every_type, file};
 use forge::{Pieces, exercise};
@@ -23,23 +24,14 @@ static ORIGINALS: LazyLock<Vec<Pieces>> = LazyLock::new(|| {
 });
 
 fuzz_target!(|data: &[u8]| {
-    let [which, section, edits @ ..] = data else { return };
+    let [which, section, rest @ ..] = data else { return };
     let mut pieces = ORIGINALS[usize::from(*which) % ORIGINALS.len()].clone();
     let at = usize::from(*section) % (pieces.sections.len() + 1);
     if let Some((_, bytes)) = pieces.sections.get_mut(at) {
-        for edit in edits.chunks_exact(8) {
-            let place = usize::from(u16::from_le_bytes([edit[0], edit[1]]));
-            let value = &edit[4..4 + usize::from(edit[2] % 5)];
-            match edit[3] % 16 {
-                0 => bytes.truncate(place),
-                1 => bytes.extend_from_slice(value),
-                _ if place + value.len() <= bytes.len() => bytes[place..place + value.len()].copy_from_slice(value),
-                _ => {}
-            }
-        }
-    } else if let [a, b, c, d, ..] = edits {
+        edits::apply(bytes, rest);
+    } else if let [a, b, c, d, ..] = rest {
         let value = u32::from_le_bytes([*a, *b, *c, *d]);
-        if edits.len() % 2 == 0 { pieces.header.count = value } else { pieces.header.dimension = value }
+        if rest.len() % 2 == 0 { pieces.header.count = value } else { pieces.header.dimension = value }
     }
     let _ = exercise(&pieces.seal());
 });
