@@ -196,17 +196,17 @@ impl<'a> Checker<'a> {
             },
             Resolved::Literal(Literal::Number(number)) => return Ok(Node::Literal(Literal::Number(*number))),
             Resolved::Literal(other) => format!("{} came", other.describe()),
-            Resolved::Node(Node::Path(path)) if self.is_array(&path) => "an array is none".to_owned(),
+            Resolved::Node(Node::Path(path)) if self.elements_of(&path).is_some() => "an array is none".to_owned(),
             Resolved::Node(node) => return Ok(node),
         };
         Err(self.source.error(operand.at, format!("expected a number to calculate with, but {what}")))
     }
 
-    /// Whether a path is a whole field of type Array.
-    fn is_array(&self, path: &Path) -> bool {
+    /// The elements' type, if a path is a whole field of type Array.
+    fn elements_of(&self, path: &Path) -> Option<FieldType> {
         match path.steps.as_slice() {
-            [Step::Key(name)] => self.shape.find(name).is_some_and(|field| field.elements.is_some()),
-            _ => false,
+            [Step::Key(name)] => self.shape.find(name)?.elements,
+            _ => None,
         }
     }
 
@@ -252,7 +252,7 @@ impl<'a> Checker<'a> {
             }
             (Resolved::Column(a), Resolved::Column(b)) => {
                 let (x, y) = (a.field_type(), b.field_type());
-                if x != y && !(x.is_number() && y.is_number()) {
+                if !meet(x, y) {
                     return Err(self.source.error(
                         op.at,
                         format!("field {} is {x} and field {} is {y}; they can't be compared", a.name, b.name),
@@ -291,7 +291,7 @@ impl<'a> Checker<'a> {
         let expected = match one {
             Resolved::Node(Node::Arithmetic { .. } | Node::Negative(_) | Node::Length(_)) => Some(FieldType::Int64),
             Resolved::Node(Node::Path(path)) => {
-                if self.is_array(path) && !matches!(op.what, Op::Equal | Op::NotEqual) {
+                if self.elements_of(path).is_some() && !matches!(op.what, Op::Equal | Op::NotEqual) {
                     return Err(self.source.error(op.at, "arrays have no order; use \"==\" or \"!=\", or an element"));
                 }
                 self.type_of(path)
@@ -304,7 +304,7 @@ impl<'a> Checker<'a> {
             Resolved::Node(_) => return Ok(()),
         };
         match (expected, came) {
-            (Some(a), (b, came)) if b.is_none_or(|b| a != b && !(a.is_number() && b.is_number())) => {
+            (Some(a), (b, came)) if !b.is_some_and(|b| meet(a, b)) => {
                 let expected = if a.is_number() { "a number" } else { a.name() };
                 Err(self.source.error(op.at, format!("{expected} can't be compared with {came}")))
             }
@@ -428,14 +428,8 @@ impl<'a> Checker<'a> {
             Resolved::Node(Node::Path(path)) => path,
             _ => return Err(self.no_array(operand, if array { "array_contains" } else { "json_contains" })),
         };
-        let elements = match path.steps.as_slice() {
-            [Step::Key(name)] => self.shape.find(name).and_then(|field| field.elements),
-            _ => None,
-        };
-        if let Some(elements) = elements
-            && let Some(wrong) = items.iter().find(|item| {
-                literal_type(&item.what).is_none_or(|t| t != elements && !(t.is_number() && elements.is_number()))
-            })
+        if let Some(elements) = self.elements_of(&path)
+            && let Some(wrong) = items.iter().find(|item| !literal_type(&item.what).is_some_and(|t| meet(t, elements)))
         {
             let came = wrong.what.describe();
             return Err(self.source.error(wrong.at, format!("the array's elements are {elements}, but {came} came")));
@@ -488,6 +482,11 @@ fn node(resolved: Resolved<'_>) -> Node {
         Resolved::Literal(literal) => Node::Literal(literal.clone()),
         Resolved::Node(node) => node,
     }
+}
+
+/// Whether values of the two types can be compared.
+fn meet(a: FieldType, b: FieldType) -> bool {
+    a == b || (a.is_number() && b.is_number())
 }
 
 /// The type of field that a literal belongs in; none for a list.

@@ -77,22 +77,15 @@ impl Filter {
 
     /// Whether it speaks of objects beside the columns.
     pub fn reads_documents(&self) -> bool {
-        reads_documents(&self.plan)
+        any_each(&self.plan, &|test| FULL && test.reads_documents())
     }
 }
 
-fn reads_documents(plan: &Plan) -> bool {
+/// Whether a plan has a test of this kind among those that are worked out row by row.
+fn any_each(plan: &Plan, kind: &dyn Fn(&Each) -> bool) -> bool {
     match plan {
-        Plan::And(terms) | Plan::Or(terms) => terms.iter().any(reads_documents),
-        Plan::Each { test, .. } => FULL && test.reads_documents(),
-        _ => false,
-    }
-}
-
-fn has_each(plan: &Plan) -> bool {
-    match plan {
-        Plan::And(terms) | Plan::Or(terms) => terms.iter().any(has_each),
-        Plan::Each { .. } => true,
+        Plan::And(terms) | Plan::Or(terms) => terms.iter().any(|term| any_each(term, kind)),
+        Plan::Each { test, .. } => kind(test),
         _ => false,
     }
 }
@@ -107,7 +100,7 @@ fn rows_of(plan: &Plan, within: &Bitmap, documents: &dyn Documents) -> Bitmap {
             // Passes over columns are cheap; what is worked out row by row comes last, for the rows that are left.
             let mut found = within.clone();
             for slow in [false, true] {
-                for term in terms.iter().filter(|term| has_each(term) == slow) {
+                for term in terms.iter().filter(|term| any_each(term, &|_| true) == slow) {
                     found.intersect(&rows_of(term, &found, documents));
                 }
             }
