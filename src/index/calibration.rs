@@ -25,7 +25,7 @@ use super::params::SearchParams;
 use super::{Index, Scratch, query, rows};
 use crate::words::random::SplitMix64;
 use crate::words::say::decimal;
-use crate::words::{Bitmap, Blob, Cursor, Error, Hit, IndexType, MatrixView, Metric, Result, TopK};
+use crate::words::{Bitmap, Blob, Cursor, Error, Hit, IndexType, MatrixView, Metric, Result, TopK, order};
 
 /// The limits at which recall is measured.
 const LIMITS: [usize; 2] = [10, 100];
@@ -298,10 +298,7 @@ impl Calibration {
 
 /// Where rows lie by the numbers that they were given by; empty where that is the same.
 fn places(index: &Index) -> Vec<u32> {
-    let numbers = index.rows().numbers().unwrap_or_default();
-    let mut places = vec![0; numbers.len()];
-    (0u32..).zip(numbers).for_each(|(place, &given)| places[given as usize] = place);
-    places
+    order::inverse(index.rows().numbers().unwrap_or_default())
 }
 
 /// A query, and the row that it was made of.

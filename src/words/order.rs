@@ -50,6 +50,13 @@ fn through_keys(hits: &mut [Hit], order: impl FnOnce(&mut [u64])) {
     }
 }
 
+/// Where each number is in an order of the numbers from 0 up.
+pub fn inverse(order: &[u32]) -> Vec<u32> {
+    let mut places = vec![0; order.len()];
+    (0u32..).zip(order).for_each(|(place, &number)| places[number as usize] = place);
+    places
+}
+
 /// The positions of numbers in ascending order of the numbers, equal ones by position.
 pub fn sort_numbers(count: u32, number: impl Fn(u32) -> i64) -> Vec<u32> {
     sort_by_pieces(count, |i, at| {

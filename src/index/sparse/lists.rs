@@ -296,8 +296,7 @@ pub(super) fn write(postings: &[(u32, f32)], values: Values<'_>, out: &mut Vec<u
 
 /// Gives postings the places that their rows have in another order, of which the first is row `order[0]`.
 pub(super) fn reorder<'a>(lists: impl Iterator<Item = &'a mut Vec<(u32, f32)>>, order: &[u32]) {
-    let mut places = vec![0; order.len()];
-    (0u32..).zip(order).for_each(|(place, &row)| places[row as usize] = place);
+    let places = order::inverse(order);
     for list in lists {
         *list = sorted_pairs(list.iter().map(|&(row, value)| (places[row as usize], value)));
     }
