@@ -4,9 +4,8 @@ use crate::failure::{Failure, Result};
 use crate::progress::Progress;
 use crate::queries::Asked;
 use crate::vectors::{self, Shape, Vectors};
-use elanus::distance;
 use elanus::filter;
-use elanus::index::normalise_rows;
+use elanus::index::{normalise_rows, rows};
 use elanus::segment::{MAX_LIMIT, Request, Scratch, Sealed};
 use elanus::words::{Bitmap, Metric};
 use std::path::Path;
@@ -123,14 +122,10 @@ pub fn read_originals(path: &Path, sealed: &Sealed, progress: Progress) -> Resul
 /// query's length only scales those of COSINE.
 fn distances(sealed: &Sealed, vectors: &Vectors, query: &[f32], allowed: Option<&Bitmap>) -> Result<Vec<(f32, u32)>> {
     let metric = sealed.header().metric;
-    let of = |row: &[f32]| match metric {
-        Metric::L2 => distance::l2(query, row),
-        _ => -distance::dot(query, row),
-    };
     let vectors = vectors.view()?;
     (0..sealed.header().count)
         .filter(|&row| allowed.is_none_or(|allowed| allowed.contains(row as usize)))
-        .map(|row| Ok((of(vectors.row(sealed.given(row)? as usize)), row)))
+        .map(|row| Ok((rows::distance(metric, query, vectors.row(sealed.given(row)? as usize)), row)))
         .collect()
 }
 

@@ -5,7 +5,7 @@ use crate::progress::Progress;
 use crate::registry::digest::digest;
 use crate::truth::Truth;
 use crate::vectors::Vectors;
-use elanus::distance;
+use elanus::index::rows;
 use elanus::quantize::kmeans::choose;
 use elanus::release::ranking;
 use elanus::words::random::SplitMix64;
@@ -164,14 +164,11 @@ impl Sample<'_> {
 }
 
 /// The nearest rows and their internal distances, nearest first.
-fn nearest(rows: MatrixView<'_>, asked: &Asked, own: Option<u32>, metric: Metric, count: usize) -> Vec<(f32, u32)> {
-    let of = |row: &[f32]| match metric {
-        Metric::L2 => distance::l2(&asked.vector, row),
-        // The query's length only scales those of COSINE.
-        _ => -distance::dot(&asked.vector, row),
-    };
+fn nearest(matrix: MatrixView<'_>, asked: &Asked, own: Option<u32>, metric: Metric, count: usize) -> Vec<(f32, u32)> {
+    // The query's length only scales distances of COSINE.
+    let of = |row: &[f32]| rows::distance(metric, &asked.vector, row);
     let mut all: Vec<(f32, u32)> =
-        rows.iter().enumerate().map(|(i, row)| (of(row), i as u32)).filter(|(_, i)| Some(*i) != own).collect();
+        matrix.iter().enumerate().map(|(i, row)| (of(row), i as u32)).filter(|(_, i)| Some(*i) != own).collect();
     if count < all.len() {
         all.select_nth_unstable_by(count, |a, b| a.0.total_cmp(&b.0));
         all.truncate(count);
