@@ -8,7 +8,7 @@ use crate::failure::{Exit, Failure, Result};
 use crate::output::Output;
 use serde_json::json;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{Cursor, Read, Seek, SeekFrom};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -132,19 +132,21 @@ fn say(request: Request, status: u16, text: &str) -> std::io::Result<()> {
     request.respond(response.with_header(header("Access-Control-Allow-Origin", "*")).with_header(allow))
 }
 
+trait Seekable: Read + Seek + Send {}
+
+impl<T: Read + Seek + Send> Seekable for T {}
+
 fn send(request: &Request, served: &Served) -> std::io::Result<Response<Box<dyn Read + Send>>> {
     let mut file = File::open(&served.path)?;
+    let length = file.metadata()?.len();
     // One that changes is small, and is read whole, so that its tag is that of what is sent.
-    let (mut body, length, tag): (Box<dyn Read + Send>, u64, String) = match &served.hash {
-        Some(hash) => {
-            let length = file.metadata()?.len();
-            (Box::new(file), length, hash.clone())
-        }
+    let (mut body, length, tag): (Box<dyn Seekable>, u64, String) = match &served.hash {
+        Some(hash) => (Box::new(file), length, hash.clone()),
         None => {
             let mut bytes = Vec::new();
             file.read_to_end(&mut bytes)?;
-            let tag = digest(&bytes);
-            (Box::new(std::io::Cursor::new(bytes.clone())), bytes.len() as u64, tag)
+            let (length, tag) = (bytes.len() as u64, digest(&bytes));
+            (Box::new(Cursor::new(bytes)), length, tag)
         }
     };
     let tag = format!("\"{tag}\"");
@@ -170,25 +172,15 @@ fn send(request: &Request, served: &Served) -> std::io::Result<Response<Box<dyn 
         Part::All => (200, length),
         Part::Some { from, count } => {
             headers.push(header("Content-Range", &format!("bytes {from}-{}/{length}", from + count - 1)));
-            body = match &served.hash {
-                Some(_) => {
-                    let mut file = File::open(&served.path)?;
-                    file.seek(SeekFrom::Start(from))?;
-                    Box::new(file.take(count))
-                }
-                None => {
-                    std::io::copy(&mut body.by_ref().take(from), &mut std::io::sink())?;
-                    Box::new(body.take(count))
-                }
-            };
+            body.seek(SeekFrom::Start(from))?;
             (206, count)
         }
         Part::None => {
             headers.push(header("Content-Range", &format!("bytes */{length}")));
-            body = Box::new(std::io::empty());
             (416, 0)
         }
     };
+    let body: Box<dyn Read + Send> = Box::new(body.take(length));
     // With its length rather than in chunks: a page shows progress by it.
     let response = Response::new(StatusCode(status), headers, body, Some(length as usize), None);
     Ok(response.with_chunked_threshold(usize::MAX))
