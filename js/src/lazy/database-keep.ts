@@ -1,4 +1,4 @@
-import { Intervals, type Piece } from './intervals.js';
+import { Intervals } from './intervals.js';
 import { type Identity, KEEP_NAME, nameOf, type RangeKeep } from './keep.js';
 import type { Bytes, Range } from './ranges.js';
 
@@ -32,7 +32,7 @@ export class DatabaseKeep implements RangeKeep {
     const request = indexedDB.open(KEEP_NAME, 1);
     request.onupgradeneeded = () => request.result.createObjectStore(STORE, { keyPath: ['file', 'from'] });
     const keep = new DatabaseKeep(await settled(request), nameOf(identity), budget);
-    for (const { from, bytes } of await keep.#rows()) keep.#add({ from, to: from + bytes.length, at: 0 });
+    for (const { from, bytes } of await keep.#rows()) keep.#intervals.add({ from, to: from + bytes.length, at: 0 });
     return keep;
   }
 
@@ -45,7 +45,7 @@ export class DatabaseKeep implements RangeKeep {
       const row: Row = { file: this.#file, from: start, bytes: bytes.slice(start - from, end - from), used: Date.now() };
       this.#later(async () => {
         await settled(this.#store('readwrite').put(row));
-        this.#add({ from: start, to: end, at: 0 });
+        this.#intervals.add({ from: start, to: end, at: 0 });
         if (this.#intervals.bytes > this.#budget) await this.#makeRoom();
       });
     }
@@ -97,10 +97,6 @@ export class DatabaseKeep implements RangeKeep {
       this.#intervals.drop([from, from + bytes.length]);
       left -= bytes.length;
     }
-  }
-
-  #add(piece: Piece): void {
-    if (this.#intervals.missing([piece.from, piece.to]).length === 1) this.#intervals.add(piece);
   }
 
   /** One after the other, and never in a caller's way; what fails isn't kept. */

@@ -1,4 +1,4 @@
-import { decodeEntries, encodeEntries } from './entries.js';
+import { decodeEntries, encodeEntries, ENTRY_BYTES } from './entries.js';
 import { Intervals, type Piece } from './intervals.js';
 import { type Identity, KEEP_NAME, nameOf, type RangeKeep } from './keep.js';
 import type { Bytes, Range } from './ranges.js';
@@ -113,7 +113,7 @@ export class FileKeep implements RangeKeep {
     this.#list(decodeEntries(list, bytes.getSize(), this.#fileBytes));
     const end = this.#intervals.pieces.reduce((most, { from, to, at }) => Math.max(most, at + to - from), 0);
     // A cut entry is written over.
-    this.#writer = { bytes, entries, end, listed: list.length - (list.length % 32) };
+    this.#writer = { bytes, entries, end, listed: list.length - (list.length % ENTRY_BYTES) };
     this.#view = undefined;
   }
 
@@ -129,7 +129,7 @@ export class FileKeep implements RangeKeep {
 
   #list(pieces: readonly Piece[]): void {
     const intervals = new Intervals();
-    for (const piece of pieces) if (intervals.missing([piece.from, piece.to]).length === 1) intervals.add(piece);
+    for (const piece of pieces) intervals.add(piece);
     this.#intervals = intervals;
   }
 
@@ -208,7 +208,7 @@ export class FileKeep implements RangeKeep {
       writer.bytes.flush();
       write(writer.entries, encodeEntries(added), writer.listed);
       writer.entries.flush();
-      writer.listed += added.length * 32;
+      writer.listed += added.length * ENTRY_BYTES;
       if (writer.end > this.#budget) void this.#makeRoom(LEFT * this.#budget).catch(() => this.#giveUp());
     } catch {
       // No room, mostly. What was written counts if it was listed.

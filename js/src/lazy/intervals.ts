@@ -34,9 +34,12 @@ export class Intervals {
     return out;
   }
 
-  /** Adds a piece of which nothing is there. */
+  /** Adds a piece, unless some of it is there: then it has bytes of an older writing, or a forged place. */
   add(piece: Piece): void {
-    this.#pieces.splice(this.#first(piece.from), 0, piece);
+    const at = this.#first(piece.from);
+    const next = this.#pieces[at];
+    if (next && next.from < piece.to) return;
+    this.#pieces.splice(at, 0, piece);
     this.#bytes += piece.to - piece.from;
   }
 
