@@ -99,6 +99,11 @@ const say = (card: ModelCard): string => {
   return `${card.name || 'an unnamed model'}${revision} (${card.dimension} dimensions${fingerprint})`;
 };
 
+/** Whether two cards are of one model: by fingerprint if both have one, else by name and revision. */
+export function sameModel(a: ModelCard, b: ModelCard): boolean {
+  return a.fingerprint && b.fingerprint ? a.fingerprint === b.fingerprint : a.name === b.name && a.revision === b.revision;
+}
+
 /**
  * Refuses a model other than the index's: by fingerprint if both have one, else by name, revision and dimension.
  * A file that doesn't name its model can't be checked, and asking for the check is then refused too.
@@ -115,11 +120,7 @@ export function checkModel(index: Card, given: ModelSource): void {
       { details: { expected: undefined, found: query } },
     );
   }
-  const same =
-    own.fingerprint && query.fingerprint
-      ? own.fingerprint === query.fingerprint
-      : own.name === query.name && own.revision === query.revision;
-  if (same && own.dimension === query.dimension) return;
+  if (sameModel(own, query) && own.dimension === query.dimension) return;
   throw new ElanusError(
     'MODEL_MISMATCH',
     `${file} was built with ${say(own)}, but the query comes from ${say(query)}; ` +

@@ -28,8 +28,8 @@ import { asOutOfMemory, instantiate } from './instance.js';
 import type { RangeKeep } from './lazy/keep.js';
 import type { PartialIndex } from './lazy/partial-index.js';
 import type { Range, RangeSource, Traffic } from './lazy/ranges.js';
-import { parseJson } from './json.js';
 import { PIECE_BYTES, PREFIX_BYTES, pour, type Sink, UNKNOWN } from './load.js';
+import { readStored } from './stored.js';
 import { compileFirst, type MainModule, simdOf } from './wasm.js';
 
 /** Asked for at once where the whole is wanted. */
@@ -510,15 +510,7 @@ export class LocalEngine implements Engine, Sink {
   }
 
   #fields(wanted: readonly string[] | '*'): Record<string, unknown>[] {
-    const text = this.#call((handle) => handle.fields());
-    let all: Record<string, unknown>[];
-    try {
-      all = parseJson(text) as Record<string, unknown>[];
-    } catch (cause) {
-      throw new ElanusError('CORRUPT_FILE', 'the stored fields of a hit are damaged; fetch or build the file again', { cause });
-    }
-    if (wanted === '*') return all;
-    return all.map((row) => Object.fromEntries(wanted.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]])));
+    return readStored(this.#call((handle) => handle.fields()), wanted);
   }
 
   #inTurn<T>(run: () => Promise<T>): Promise<T> {

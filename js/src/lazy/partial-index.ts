@@ -3,7 +3,7 @@ import { createGlue } from '../../../build/glue/lazy-glue.js';
 import type { Description, Hit, Key, MemoryUsage, ModuleSource, SearchPlan } from '../engine.js';
 import { ElanusError, isThrownByCore } from '../errors.js';
 import { instantiate } from '../instance.js';
-import { parseJson } from '../json.js';
+import { readStored } from '../stored.js';
 import { compile, simdOf } from '../wasm.js';
 import { IN_MEMORY, type RangeKeep } from './keep.js';
 import type { Bytes, Range, RangeSource } from './ranges.js';
@@ -104,14 +104,7 @@ export class PartialIndex {
   }
 
   #fields(wanted: readonly string[] | '*'): Record<string, unknown>[] {
-    let all: Record<string, unknown>[];
-    try {
-      all = parseJson(this.#handle.fields()) as Record<string, unknown>[];
-    } catch (cause) {
-      throw new ElanusError('CORRUPT_FILE', 'the stored fields of a hit are damaged; fetch or build the file again', { cause });
-    }
-    if (wanted === '*') return all;
-    return all.map((row) => Object.fromEntries(wanted.filter((name) => Object.hasOwn(row, name)).map((name) => [name, row[name]])));
+    return readStored(this.#handle.fields(), wanted);
   }
 
   /** Calls until nothing is lacked. */

@@ -3,7 +3,7 @@ import { checkModel, type Card, type ModelSource } from '../card.js';
 import type { Hit, SearchOptions } from '../engine.js';
 import type { Embedder } from '../embed/embedder.js';
 import { ElanusError } from '../errors.js';
-import type { Vector } from '../options.js';
+import { extentOf, type Vector } from '../options.js';
 import type { Held } from './follow.js';
 
 /** One query, as it is put to any release. */
@@ -34,6 +34,12 @@ export function answer(held: Held, question: Question, options: SearchOptions): 
     const hits = await index.search(query, model ? { ...options, model } : options);
     return { query, hits, ms: performance.now() - begun };
   });
+}
+
+/** What has the first `offset + limit` places, of which a caller then leaves out the first. */
+export function fromStart(options: SearchOptions): SearchOptions {
+  const { limit, offset } = extentOf(options);
+  return offset ? { ...options, limit: offset + limit, offset: 0 } : options;
 }
 
 /** Whether a query is an embedding, which is a model's own, and neither words nor a sparse vector. */

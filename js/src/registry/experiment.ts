@@ -1,6 +1,6 @@
 import type { Hit, SearchOptions } from '../engine.js';
 import { ElanusError } from '../errors.js';
-import { answer, type Answer, type Question } from './answer.js';
+import { answer, type Answer, fromStart, type Question } from './answer.js';
 import { Clicks, type LiveHit } from './clicks.js';
 import type { Tell } from './events.js';
 import type { Held } from './follow.js';
@@ -71,7 +71,7 @@ export class Trial {
    */
   async interleave(champion: Held, challenger: Held, question: Question, options: SearchOptions, own: Promise<Answer>): Promise<LiveHit[]> {
     const { limit = 10, offset = 0 } = options;
-    const other = answer(challenger, question, options.offset ? { ...options, limit: offset + limit, offset: 0 } : options).catch((error: unknown) => {
+    const other = answer(challenger, question, fromStart(options)).catch((error: unknown) => {
       options.signal?.throwIfAborted();
       this.#unanswered(challenger, error);
       return undefined;

@@ -5,8 +5,8 @@ import type { Embedder } from '../embed/embedder.js';
 import type { Entity, Hit, IteratorOptions, Key, SearchOptions, Vectors } from '../engine.js';
 import { invalid } from '../errors.js';
 import type { HybridOptions, HybridSearch } from '../hybrid.js';
-import { describe, extentOf } from '../options.js';
-import { type Answer, answer, asked, given, isVector, type Question } from './answer.js';
+import { describe } from '../options.js';
+import { type Answer, answer, asked, fromStart, given, isVector, type Question } from './answer.js';
 import type { LiveHit } from './clicks.js';
 import type { ExperimentState, Trial } from './experiment.js';
 import type { Follower, Held } from './follow.js';
@@ -203,8 +203,7 @@ export class LiveIndex {
     const challenger = this.#challenger(champion);
     const trial = this.#parts.tried?.trial;
     if (challenger && trial?.interleaves(options)) {
-      const { limit, offset } = extentOf(options);
-      const own = answer(champion, question, offset ? { ...options, limit: offset + limit, offset: 0 } : options);
+      const own = answer(champion, question, fromStart(options));
       const list = await trial.interleave(champion, challenger, question, options, own);
       this.#see(champion, await own, options);
       return list;

@@ -1,3 +1,4 @@
+import { sameModel } from '../card.js';
 import type { SearchOptions } from '../engine.js';
 import { answer, type Answer, type Question } from './answer.js';
 import type { Comparison, Tell } from './events.js';
@@ -146,7 +147,7 @@ export class Shadow {
 /** Whether distances of the two mean the same. */
 function comparable(one: Held, other: Held): boolean {
   const [a, b] = [one.index.card.model, other.index.card.model];
-  const same = a && b ? (a.fingerprint && b.fingerprint ? a.fingerprint === b.fingerprint : a.name === b.name && a.revision === b.revision) : a === b;
+  const same = a && b ? sameModel(a, b) : a === b;
   return same && one.index.metric === other.index.metric;
 }
 
