@@ -30,8 +30,10 @@ export type ErrorCode =
   | 'QUOTA_EXCEEDED'
   /** This host or page has no files of its own to keep a database in. */
   | 'STORAGE_UNAVAILABLE'
-  /** The database is open elsewhere, in another tab perhaps. */
+  /** The database is open in a tab with another version of this package, or a file of it elsewhere. */
   | 'IN_USE'
+  /** The tab that writes was closed while it changed the collections or aliases for this one: it may be done or not. Look, and ask again. */
+  | 'OUTCOME_UNKNOWN'
   /** A file of a registry isn't the one that its registry or manifest names: damaged, swapped or forged. It was not searched. */
   | 'CORRUPT_REGISTRY'
   /** A release isn't signed with a key that the page trusts, or its signature isn't that of its bytes. It was not searched. */

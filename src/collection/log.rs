@@ -38,6 +38,17 @@ const FRAME_HEAD: usize = 16;
 
 const PUT: u8 = 1;
 const DELETE: u8 = 2;
+/// Added to the kind of a record whose request is named.
+const NAMED: u8 = 2;
+
+/// Names the request that a write answers, so that it can be asked again without being done again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Request {
+    /// Who asked: a number that nobody else has drawn.
+    pub client: u64,
+    /// Which of the client's requests it is.
+    pub number: u64,
+}
 
 /// What was done.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,6 +76,14 @@ fn frame_checksum(number: u64, offset: u64, payload: &[u8]) -> u64 {
 }
 
 impl Record {
+    /// The keys of its entities, in order.
+    pub fn keys(&self) -> Vec<Key> {
+        match self {
+            Record::Put(batch) => batch.entities.iter().map(|entity| entity.key.clone()).collect(),
+            Record::Delete(keys) => keys.clone(),
+        }
+    }
+
     /// The frame that holds the record at byte `offset` of a log.
     ///
     /// # Errors
@@ -92,23 +111,20 @@ impl Record {
                 keys.iter().for_each(|key| write_key(&mut out, key));
             }
         }
-        let length = u32::try_from(out.len() - FRAME_HEAD).map_err(|_| {
-            Error::new(
-                Code::InvalidInput,
-                format!("a write of {} bytes is more than a log's record takes; write fewer at a time", out.len()),
-            )
-        })?;
-        let sum = frame_checksum(number, offset, &out[FRAME_HEAD..]);
-        out[..4].copy_from_slice(&length.to_le_bytes());
-        out[8..16].copy_from_slice(&sum.to_le_bytes());
+        close_frame(&mut out, number, offset)?;
         Ok(out)
     }
 
-    fn decode(payload: &[u8], schema: &Schema) -> Result<Self> {
+    fn decode(payload: &[u8], schema: &Schema) -> Result<(Self, Option<Request>)> {
         let mut c = Cursor::new(payload, "a record of the log");
         let (varchar, documents) = (schema.has_varchar_keys(), schema.has_documents());
         let key_bytes = if varchar { 4 } else { 8 };
-        let record = match c.u8()? {
+        let kind = c.u8()?;
+        let (kind, request) = match kind > NAMED {
+            true => (kind - NAMED, Some(Request { client: c.u64()?, number: c.u64()? })),
+            false => (kind, None),
+        };
+        let record = match kind {
             PUT => {
                 let dimension = schema.dimension();
                 let count = read_count(&mut c, 4 * dimension + key_bytes, "entities")?;
@@ -137,8 +153,33 @@ impl Record {
             other => return Err(Error::corrupt(format!("a record of the log is of kind {other}, which is none"))),
         };
         read_end(&c, "a record of the log")?;
-        Ok(record)
+        Ok((record, request))
     }
+}
+
+/// Writes the head of a frame whose payload is complete.
+fn close_frame(frame: &mut [u8], number: u64, offset: u64) -> Result<()> {
+    let length = u32::try_from(frame.len() - FRAME_HEAD).map_err(|_| {
+        Error::new(
+            Code::InvalidInput,
+            format!("a write of {} bytes is more than a log's record takes; write fewer at a time", frame.len()),
+        )
+    })?;
+    let sum = frame_checksum(number, offset, &frame[FRAME_HEAD..]);
+    frame[..4].copy_from_slice(&length.to_le_bytes());
+    frame[8..16].copy_from_slice(&sum.to_le_bytes());
+    Ok(())
+}
+
+/// Names the request that a frame of this place answers.
+///
+/// # Errors
+/// `INVALID_INPUT` if the frame becomes larger than one can be.
+pub(super) fn name_request(frame: &mut Vec<u8>, request: Request, number: u64, offset: u64) -> Result<()> {
+    frame[FRAME_HEAD] += NAMED;
+    let at = FRAME_HEAD + 1;
+    frame.splice(at..at, [request.client.to_le_bytes(), request.number.to_le_bytes()].concat());
+    close_frame(frame, number, offset)
 }
 
 fn damaged(error: Error) -> Error {
@@ -151,6 +192,7 @@ pub struct LogReader<'a> {
     bytes: &'a [u8],
     number: u64,
     at: usize,
+    request: Option<Request>,
 }
 
 impl<'a> LogReader<'a> {
@@ -161,7 +203,7 @@ impl<'a> LogReader<'a> {
     /// `UNSUPPORTED_FORMAT`, `UNSUPPORTED_VERSION`; `CORRUPT_FILE` if the head is damaged or of another log.
     pub fn open(bytes: &'a [u8], number: u64) -> Result<Self> {
         if bytes.len() <= LOG_HEAD && bytes != log_head(number) {
-            return Ok(LogReader { bytes: &[], number, at: 0 });
+            return Ok(LogReader { bytes: &[], number, at: 0, request: None });
         }
         let mut c = Cursor::new(bytes, "the log");
         if c.take(8)? != MAGIC {
@@ -177,7 +219,7 @@ impl<'a> LogReader<'a> {
         if bytes[..LOG_HEAD] != log_head(number) {
             return Err(Error::corrupt(format!("the head of log {number} is damaged, or of another log")));
         }
-        Ok(LogReader { bytes, number, at: LOG_HEAD })
+        Ok(LogReader { bytes, number, at: LOG_HEAD, request: None })
     }
 
     /// Bytes up to the end of the last whole record read: after the last, where the log is to be cut
@@ -197,9 +239,15 @@ impl<'a> LogReader<'a> {
     /// `CORRUPT_FILE` if a whole record makes no sense.
     pub fn next(&mut self, schema: &Schema) -> Result<Option<Record>> {
         let Some(payload) = self.payload() else { return Ok(None) };
-        let record = Record::decode(payload, schema)?;
+        let (record, request) = Record::decode(payload, schema)?;
         self.at += FRAME_HEAD + payload.len();
+        self.request = request;
         Ok(Some(record))
+    }
+
+    /// The request that the record read last answers, if it names one.
+    pub fn request(&self) -> Option<Request> {
+        self.request
     }
 
     fn payload(&self) -> Option<&'a [u8]> {

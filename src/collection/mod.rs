@@ -22,6 +22,7 @@
 //! # Ok::<(), elanus::words::Error>(())
 //! ```
 
+mod answered;
 pub mod catalog;
 mod codec;
 mod data_type;
@@ -42,7 +43,7 @@ pub use catalog::Catalog;
 pub use data_type::{DataType, Element};
 pub use entity::{Batch, Draft, Entity};
 pub use job::{Job, Limits};
-pub use log::{LogReader, Record};
+pub use log::{LogReader, Record, Request};
 pub use manifest::Manifest;
 pub use read::{Condition, Found, Place, Search};
 pub use schema::{Field, KeyType, Primary, Schema, VectorField};

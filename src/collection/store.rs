@@ -1,8 +1,9 @@
 //! A collection's parts, and how writes change them.
 
+use super::answered::Answered;
 use super::entity::{Batch, Draft};
 use super::growing::Growing;
-use super::log::{LOG_HEAD, LogReader, Record};
+use super::log::{LOG_HEAD, LogReader, Record, Request, name_request};
 use super::manifest::Manifest;
 use super::part::{Part, SealedPart};
 use super::read::{Condition, Place};
@@ -23,6 +24,7 @@ pub struct Collection {
     pub(super) next_file: u64,
     /// Bytes of the log that is written; 0 until it has a head.
     log_bytes: u64,
+    answered: Answered,
 }
 
 /// A write that has been checked and worked out, and changes nothing until it is applied.
@@ -33,6 +35,7 @@ pub struct Write {
     log: u64,
     at: u64,
     keys: Vec<Key>,
+    request: Option<Request>,
 }
 
 /// What a write did.
@@ -63,6 +66,18 @@ impl Write {
     /// The keys of the entities that it puts in or takes out, in the order given.
     pub fn keys(&self) -> &[Key] {
         &self.keys
+    }
+
+    /// The same write, whose bytes name the request that it answers: see [`Collection::answer`].
+    ///
+    /// # Errors
+    /// `INVALID_INPUT` if the bytes become more than a write can have.
+    pub fn naming(mut self, request: Request) -> Result<Self> {
+        if !self.frame.is_empty() {
+            name_request(&mut self.frame, request, self.log, self.at)?;
+            self.request = Some(request);
+        }
+        Ok(self)
     }
 
     /// Where the bytes belong. A write that failed half way is undone by cutting the log there.
@@ -102,7 +117,7 @@ impl Collection {
         let open = |(entry, file)| SealedPart::open(entry, file, &schema).map(|part| Part::Sealed(Box::new(part)));
         let mut parts = segments.into_iter().zip(files).map(open).collect::<Result<Vec<_>>>()?;
         parts.push(Part::Growing(Growing::new(first_log, schema.clone())));
-        Ok(Collection { schema, parts, sequence, next_id, next_file, log_bytes: 0 })
+        Ok(Collection { schema, parts, sequence, next_id, next_file, log_bytes: 0, answered: Answered::default() })
     }
 
     /// Does again what a log says. The logs come in order, each once.
@@ -122,6 +137,9 @@ impl Collection {
         }
         let mut records = 0;
         while let Some(record) = reader.next(&self.schema)? {
+            if let Some(request) = reader.request() {
+                self.answered.add(request, record.keys());
+            }
             self.apply_record(record);
             records += 1;
         }
@@ -142,6 +160,12 @@ impl Collection {
     /// Bytes of that log.
     pub fn log_bytes(&self) -> u64 {
         self.log_bytes
+    }
+
+    /// The keys of the write that answered a request, if there was one: it isn't to be done again. The last
+    /// 256 requests are known, of those that logs name which still count.
+    pub fn answer(&self, request: Request) -> Option<&[Key]> {
+        self.answered.get(request)
     }
 
     /// Goes on with the next log, whose head the edge has made durable. The entities of the one before
@@ -237,7 +261,7 @@ impl Collection {
     /// # Errors
     /// `INVALID_ARGUMENT` if another write was applied since it was worked out.
     pub fn apply(&mut self, write: Write) -> Result<Written> {
-        let Write { record, frame, log, at, keys } = write;
+        let Write { record, frame, log, at, keys, request } = write;
         let Some(record) = record else { return Ok(Written { keys }) };
         if (log, at) != (self.log(), self.log_bytes) {
             return Err(Error::argument(format!(
@@ -245,6 +269,9 @@ impl Collection {
                 self.log_bytes,
                 self.log()
             )));
+        }
+        if let Some(request) = request {
+            self.answered.add(request, keys.clone());
         }
         self.apply_record(record);
         self.log_bytes += frame.len() as u64;
@@ -274,8 +301,9 @@ impl Collection {
     }
 
     fn put(&self, batch: Batch) -> Result<Write> {
-        let keys = batch.entities.iter().map(|entity| entity.key.clone()).collect();
-        self.write(Record::Put(batch), keys)
+        let record = Record::Put(batch);
+        let keys = record.keys();
+        self.write(record, keys)
     }
 
     fn take_out(&self, keys: Vec<Key>) -> Result<Write> {
@@ -288,10 +316,10 @@ impl Collection {
             return Err(Error::argument("the collection's logs haven't been replayed; do that before writing"));
         }
         if keys.is_empty() {
-            return Ok(Write { record: None, frame: Vec::new(), log, at, keys });
+            return Ok(Write { record: None, frame: Vec::new(), log, at, keys, request: None });
         }
         let frame = record.frame(&self.schema, log, at)?;
-        Ok(Write { record: Some(record), frame, log, at, keys })
+        Ok(Write { record: Some(record), frame, log, at, keys, request: None })
     }
 
     fn apply_record(&mut self, record: Record) {

@@ -6,7 +6,7 @@ use super::loader::Loader;
 use super::thrown;
 use crate::collection::log::log_head;
 use crate::collection::{
-    Catalog, Collection, Condition, DataType, Draft, Entity, Job, Limits, Manifest, Place, Search, Write,
+    Catalog, Collection, Condition, DataType, Draft, Entity, Job, Limits, Manifest, Place, Request, Search, Write,
 };
 use crate::filter::Value;
 use crate::segment::Key;
@@ -161,6 +161,21 @@ impl CollectionHandle {
         let done = self.collection.replay(number as u64, bytes).map_err(thrown)?;
         let done = Replayed { records: done.records as f64, keep: done.keep as f64, cut: done.cut as f64 };
         Ok(serde_wasm_bindgen::to_value(&done)?)
+    }
+
+    /// The keys of the write that answered a client's request, if one did.
+    pub fn answer(&self, client: f64, number: f64) -> Option<js_sys::Array> {
+        let request = Request { client: client as u64, number: number as u64 };
+        self.collection.answer(request).map(|keys| keys.iter().cloned().map(from_key).collect())
+    }
+
+    /// Names the request that the write answers which was worked out last; returns how many bytes it has then.
+    ///
+    /// # Errors
+    /// Those of [`Write::naming`].
+    pub fn name_request(&mut self, client: f64, number: f64) -> Thrown<usize> {
+        let write = self.write.take().ok_or_else(|| thrown(Error::argument("there is no write to name")))?;
+        self.worked_out(write.naming(Request { client: client as u64, number: number as u64 }))
     }
 
     /// Works out what puts entities in; returns how many bytes are to be made durable at [`Self::at`].

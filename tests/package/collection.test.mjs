@@ -1,4 +1,4 @@
-/** Collections of the packed package: in memory in Node, and on the disk in Chromium, through reloads, kills, a full disk and two tabs. */
+/** Collections of the packed package: in memory in Node, and on the disk in Chromium, through reloads, kills and a full disk. */
 import assert from "node:assert/strict";
 import { writeFileSync } from "node:fs";
 import path from "node:path";
@@ -174,7 +174,7 @@ test("what was written is there after a reload, sealed or not", async (t) => {
   await page.reload();
   await page.waitForFunction(() => globalThis.elanus);
   const found = await page.evaluate(async () => {
-    const db = await elanus.connect("kept", { wait: true });
+    const db = await elanus.connect("kept");
     const words = await db.getCollection("words");
     const hits = await words.search([2000.4, 0, 0, 0], { limit: 3, outputFields: ["name"] });
     const stats = await words.stats();
@@ -183,42 +183,6 @@ test("what was written is there after a reload, sealed or not", async (t) => {
     return answer;
   });
   assert.deepEqual(found, { count: 2000, hits: [[2000, "other"], [2001, "n2001"], [1999, "n1999"]], low: 1, segments: [{ rows: 2000, deleted: 2 }], cut: 0 });
-});
-
-test("one tab has a database; another waits for it and goes on within a second", async (t) => {
-  const context = await browser.newContext();
-  t.after(() => context.close());
-  const [first, second] = [await visit(context), await visit(context)];
-  await first.evaluate(async () => {
-    const db = await elanus.connect("tabs");
-    globalThis.words = await db.createCollection({ name: "words", dimension: 8, metric: "L2" });
-    await words.insert({ id: 0, vector: Array(8).fill(0) });
-    globalThis.acknowledged = 0;
-    // Goes on until the tab is closed, in the middle of a write.
-    void (async () => {
-      for (let id = 1; ; id++) {
-        await words.insert({ id, vector: Array(8).fill(id) });
-        acknowledged = id;
-      }
-    })();
-  });
-  const busy = await second.evaluate(() => elanus.connect("tabs").catch(({ code }) => code));
-  assert.equal(busy, "IN_USE");
-  await second.evaluate(() => {
-    globalThis.waiting = elanus.connect("tabs", { wait: true }).then(async (db) => {
-      const words = await db.getCollection("words");
-      await words.insert({ id: -1, vector: Array(8).fill(-1) });
-      return { at: Date.now(), count: await words.count("id >= 0") };
-    });
-  });
-  await first.waitForFunction(() => acknowledged > 20);
-  const acknowledged = await first.evaluate(() => globalThis.acknowledged);
-  const closed = Date.now();
-  await first.close();
-  const { at, count } = await second.evaluate(() => waiting);
-  t.diagnostic(`went on after ${at - closed} ms with ${count} entities`);
-  assert.ok(count > acknowledged, `${count} are there, of ${acknowledged} and one that were acknowledged`);
-  assert.ok(at - closed < 1000, `${at - closed} ms`);
 });
 
 test("a full disk is told before anything is damaged", async (t) => {
@@ -249,7 +213,7 @@ test("a full disk is told before anything is damaged", async (t) => {
   assert.ok(told.count > 0 && told.there === told.count, JSON.stringify(told));
   await session.send("Storage.overrideQuotaForOrigin", { origin: site.origin });
   const after = await page.evaluate(async () => {
-    const db = await elanus.connect("full", { wait: true });
+    const db = await elanus.connect("full");
     const words = await db.getCollection("words");
     const before = await words.count();
     await words.insert({ id: -1, vector: new Float32Array(256) });
@@ -277,7 +241,7 @@ test("nothing acknowledged is lost when the browser is killed while it writes", 
       open = [];
     });
     const found = await page.evaluate(async () => {
-      const db = await elanus.connect("killed", { wait: true });
+      const db = await elanus.connect("killed");
       globalThis.words = (await db.hasCollection("words"))
         ? await db.getCollection("words")
         : await db.createCollection({ name: "words", dimension: 16, metric: "L2" });

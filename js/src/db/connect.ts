@@ -7,8 +7,6 @@ import { type CollectionOptions, toPlainSchema } from './schema.js';
 
 /** Options of {@link connect}. */
 export interface ConnectOptions {
-  /** Where a database is open in another tab: wait until it is closed there, in place of `IN_USE`. Default false. */
-  wait?: boolean;
   /** The module: its address, bytes, or compiled. Default `elanus-collection.wasm` beside this script. */
   wasm?: WasmSource;
   /** Address of `database-worker.js`. Default beside this script. */
@@ -23,7 +21,7 @@ export async function connect(name: string, options: ConnectOptions = {}): Promi
     throw invalid(`${JSON.stringify(name)} is no name of a database: it has 1 to 100 letters, digits, underscores and hyphens, or is 'memory:'`);
   }
   const module = await compile(options.wasm ?? new URL('./elanus-collection.wasm', import.meta.url).href);
-  return new Database(await connectTo(name, module, options.wait ?? false, options.workerUrl));
+  return new Database(await connectTo(name, module, options.workerUrl));
 }
 
 /** A database: collections, and aliases of them. */
@@ -102,7 +100,7 @@ export class Database {
     return (await this.#connection.ask('aliases', [])).map(([alias, collection]) => ({ alias, collection }));
   }
 
-  /** Ends what is going on, lets other tabs open the database, and gives the memory back. */
+  /** Ends what is going on, lets another tab write, if there is one, and gives the memory back. */
   async close(): Promise<void> {
     await this.#connection.ask('close', []);
     this.#connection.end();

@@ -12,11 +12,11 @@ export interface Connection {
 }
 
 /** A database in memory is kept in this thread; files need a worker, which alone can write them at once. */
-export async function connectTo(name: string, module: WebAssembly.Module, wait: boolean, workerUrl: string | URL | undefined): Promise<Connection> {
+export async function connectTo(name: string, module: WebAssembly.Module, workerUrl: string | URL | undefined): Promise<Connection> {
   const connection = name === MEMORY ? new Here() : await There.start(workerUrl);
   try {
     const lifeline = name === MEMORY ? '' : lifelineName();
-    const watched = await connection.ask('open', [module, name, wait, lifeline]);
+    const watched = await connection.ask('open', [module, name, lifeline]);
     if (watched && connection instanceof There) connection.watch(lifeline);
     return connection;
   } catch (error) {

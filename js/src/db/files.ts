@@ -60,7 +60,7 @@ class OriginFolder implements Folder {
   async open(name: string): Promise<OpenFile> {
     return storing(async () => {
       const file = await this.#directory.getFileHandle(name, { create: true });
-      return new OriginFile((await file.createSyncAccessHandle!()) as FileSystemSyncAccessHandle);
+      return new OriginFile((await patiently(() => file.createSyncAccessHandle!())) as FileSystemSyncAccessHandle);
     });
   }
 
@@ -72,7 +72,7 @@ class OriginFolder implements Folder {
 
   async remove(name: string): Promise<void> {
     try {
-      await this.#directory.removeEntry(name, { recursive: true });
+      await patiently(() => this.#directory.removeEntry(name, { recursive: true }));
     } catch (error) {
       if ((error as DOMException).name !== 'NotFoundError') throw error;
     }
@@ -151,6 +151,18 @@ export class NoFolder implements Folder {
 
   folder(): Promise<Folder> {
     return Promise.resolve(this);
+  }
+}
+
+/** A worker that was ended may have a file for a moment longer than its locks: tries for a second. */
+async function patiently<T>(act: () => Promise<T>): Promise<T> {
+  for (const start = performance.now(); ; ) {
+    try {
+      return await act();
+    } catch (error) {
+      if ((error as { name?: string }).name !== 'NoModificationAllowedError' || performance.now() - start > 1000) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 }
 

@@ -3,11 +3,11 @@ import { createGlue } from '../../../build/glue/collection-glue.js';
 import type { Key } from '../engine.js';
 import { ElanusError, isThrownByCore } from '../errors.js';
 import { instantiate } from '../instance.js';
-import { holdForLife } from '../lifeline.js';
 import { type Folder, NoFolder, originFolder } from './files.js';
 import { Kept, type Module } from './kept.js';
 import type { Batch, Condition, DatabaseMethod, DatabaseMethods, Found, Opened, Output, PlainSchema, SearchAsked, Stats } from './protocol.js';
 import { Slots } from './slots.js';
+import type { Request } from './tabs.js';
 
 type Answers = { [M in DatabaseMethod]: (...args: Parameters<DatabaseMethods[M]>) => ReturnType<DatabaseMethods[M]> | Promise<ReturnType<DatabaseMethods[M]>> };
 
@@ -16,7 +16,7 @@ export const MEMORY = 'memory:';
 
 const folderName = (number: number): string => `collection-${number}`;
 
-/** A database: its catalog and the collections that are open. One at a time has its files, through a lock of its name. */
+/** A database: its catalog and the collections that are open. One at a time has its files: see {@link Member}. */
 export class Keeper implements Answers {
   #module!: WebAssembly.Module;
   #folder!: Folder;
@@ -25,49 +25,21 @@ export class Keeper implements Answers {
   readonly #kept = new Map<number, Promise<Kept>>();
   /** Changes of the catalog, one after the other. */
   #changes: Promise<unknown> = Promise.resolve();
-  #release: () => void = () => undefined;
 
-  async open(module: WebAssembly.Module, name: string, wait: boolean, lifeline: string): Promise<boolean> {
+  async open(module: WebAssembly.Module, name: string): Promise<boolean> {
     this.#module = module;
-    const watched = lifeline !== '' && (await holdForLife(lifeline));
-    if (name === MEMORY) {
-      this.#folder = new NoFolder();
-    } else {
-      await this.#lock(name, wait);
-      this.#folder = await originFolder('elanus', name);
-    }
+    this.#folder = name === MEMORY ? new NoFolder() : await originFolder('elanus', name);
+    this.#slots = await Slots.open(this.#folder, 'catalog');
     try {
-      this.#slots = await Slots.open(this.#folder, 'catalog');
       const { bindings } = await this.#instance();
       this.#catalog = new bindings.CatalogHandle(...this.#slots.read());
       this.#slots.counts(this.#catalog.slot());
       await this.#sweep();
+      return false;
     } catch (error) {
-      this.#release();
+      this.#slots.close();
       throw error;
     }
-    return watched;
-  }
-
-  /** Takes the lock of a database's name, which is let go when this worker ends, however it ends. */
-  #lock(name: string, wait: boolean): Promise<void> {
-    const locks = (globalThis as { navigator?: { locks?: LockManager } }).navigator?.locks;
-    if (!locks) {
-      throw new ElanusError('STORAGE_UNAVAILABLE', 'this host has no Web Locks, without which two tabs could write at once; use a secure address');
-    }
-    return new Promise((resolve, reject) => {
-      const held = (lock: Lock | null): Promise<void> | undefined => {
-        if (!lock) {
-          reject(
-            new ElanusError('IN_USE', `the database ${name} is open elsewhere, in another tab perhaps; close it there, or connect with wait: true`),
-          );
-          return undefined;
-        }
-        resolve();
-        return new Promise((release) => (this.#release = release));
-      };
-      locks.request(`elanus-database-${name}`, { ifAvailable: !wait }, held).catch(reject);
-    });
   }
 
   #instance(): Promise<Module> {
@@ -166,13 +138,13 @@ export class Keeper implements Answers {
     return this.#change((catalog) => catalog.drop_alias(alias));
   }
 
-  async put(number: number, batch: Batch, replace: boolean): Promise<Key[]> {
-    return (await this.#open(number)).put(batch, replace);
+  async put(number: number, batch: Batch, replace: boolean, request?: Request): Promise<Key[]> {
+    return (await this.#open(number)).put(batch, replace, request);
   }
 
-  async remove(number: number, which: readonly Key[] | Condition): Promise<Key[]> {
+  async remove(number: number, which: readonly Key[] | Condition, request?: Request): Promise<Key[]> {
     const kept = await this.#open(number);
-    return Array.isArray(which) ? kept.remove(which as readonly Key[]) : kept.removeWhere(which as Condition);
+    return Array.isArray(which) ? kept.remove(which as readonly Key[], request) : kept.removeWhere(which as Condition, request);
   }
 
   async search(number: number, vector: Float32Array, asked: SearchAsked): Promise<Found> {
@@ -203,6 +175,5 @@ export class Keeper implements Answers {
     await this.#changes;
     for (const kept of this.#kept.values()) await (await kept.catch(() => undefined))?.close();
     this.#slots.close();
-    this.#release();
   }
 }

@@ -6,6 +6,7 @@ import type { Instance } from '../instance.js';
 import type { Folder, OpenFile } from './files.js';
 import type { Batch, Condition, Found, PlainSchema, SearchAsked, SegmentStats, Stats } from './protocol.js';
 import { Slots } from './slots.js';
+import type { Request } from './tabs.js';
 
 /** An instance of the module that keeps collections. */
 export type Module = Instance<Bindings>;
@@ -101,24 +102,27 @@ export class Kept {
     return this.#module.memory.buffer.byteLength;
   }
 
-  put({ vectors, keys, values, documents }: Batch, replace: boolean): Key[] {
-    return this.#commit(() => this.#handle.put(vectors, keys as unknown[], values as unknown[], documents as string[], replace));
+  put({ vectors, keys, values, documents }: Batch, replace: boolean, request?: Request): Key[] {
+    return this.#commit(() => this.#handle.put(vectors, keys as unknown[], values as unknown[], documents as string[], replace), request);
   }
 
-  remove(keys: readonly Key[]): Key[] {
-    return this.#commit(() => this.#handle.remove(keys as unknown[]));
+  remove(keys: readonly Key[], request?: Request): Key[] {
+    return this.#commit(() => this.#handle.remove(keys as unknown[]), request);
   }
 
-  removeWhere({ filter, params }: Condition): Key[] {
-    return this.#commit(() => this.#handle.remove_where(filter ?? '', params));
+  removeWhere({ filter, params }: Condition, request?: Request): Key[] {
+    return this.#commit(() => this.#handle.remove_where(filter ?? '', params), request);
   }
 
-  /** Works out a write, makes it durable, applies it. Nothing comes in between: none of it waits. */
-  #commit(workOut: () => number): Key[] {
+  /** Works out a write, makes it durable, applies it. Nothing comes in between: none of it waits. A request that was done isn't done again. */
+  #commit(workOut: () => number, request: Request | undefined): Key[] {
     const handle = this.#handle;
     const keys = this.#guarded(() => {
-      const length = workOut();
+      const done = request && handle.answer(request.client, request.number);
+      if (done) return done as Key[];
+      let length = workOut();
       if (length > 0) {
+        if (request) length = handle.name_request(request.client, request.number);
         const at = handle.at();
         try {
           this.#log.write(this.#view(handle.frame_pointer(), length), at);

@@ -92,7 +92,8 @@ export interface Opened {
 
 /** What a database can be asked, in this thread or in a worker. */
 export interface DatabaseMethods {
-  open(module: WebAssembly.Module, name: string, wait: boolean, lifeline: string): boolean;
+  /** Whether the page can watch the worker by the lifeline. */
+  open(module: WebAssembly.Module, name: string, lifeline: string): boolean;
   create(name: string, schema: PlainSchema): Opened;
   collection(name: string): Opened;
   names(): string[];

@@ -3,8 +3,8 @@
 import { toPlain } from '../errors.js';
 import { VERSION } from '../protocol.js';
 import { asError } from './errors.js';
-import { Keeper } from './keeper.js';
-import type { DatabaseMethod } from './protocol.js';
+import { Member } from './member.js';
+import type { DatabaseMethod, DatabaseMethods } from './protocol.js';
 
 interface Scope {
   onmessage: ((event: MessageEvent<{ id: number; method: DatabaseMethod; args: unknown[] }>) => void) | null;
@@ -12,11 +12,16 @@ interface Scope {
 }
 
 const scope = globalThis as unknown as Scope;
-const keeper = new Keeper();
+const member = new Member();
+
+function act(method: DatabaseMethod, args: unknown[]): Promise<unknown> {
+  if (method === 'open') return member.open(...(args as Parameters<DatabaseMethods['open']>));
+  return method === 'close' ? member.close() : member.ask(method, args);
+}
 
 scope.onmessage = async ({ data: { id, method, args } }) => {
   try {
-    const result = await (keeper[method] as (...args: unknown[]) => unknown).apply(keeper, args);
+    const result = await act(method, args);
     scope.postMessage({ id, result });
   } catch (error) {
     scope.postMessage({ id, error: toPlain(asError(error)) });

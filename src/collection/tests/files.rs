@@ -3,7 +3,7 @@
 use super::disk::Disk;
 use super::model::{DIMENSION, draft, key, schema, vector};
 use crate::collection::log::LOG_HEAD;
-use crate::collection::{Catalog, Collection, LogReader, Manifest, Schema};
+use crate::collection::{Catalog, Collection, LogReader, Manifest, Request, Schema};
 use crate::words::random::SplitMix64;
 use crate::words::{Code, Metric};
 use proptest::prelude::*;
@@ -24,6 +24,10 @@ fn written(seed: u64) -> (Schema, Vec<u8>, Vec<usize>) {
             let vector = vector(schema.vector.metric, &mut random).0;
             assert_eq!(vector.len(), DIMENSION);
             collection.upsert(vector, vec![one]).unwrap()
+        };
+        let write = match random.below(2) {
+            0 => write,
+            client => write.naming(Request { client: client.into(), number: 9 }).unwrap(),
         };
         disk.append(0, &write, None);
         collection.apply(write).unwrap();
@@ -105,7 +109,7 @@ proptest! {
 
     /// A right checksum over a wrong payload: what only a forger writes.
     #[test]
-    fn forged_records_never_panic(seed in 0u64..8, payload in prop::collection::vec(any::<u8>(), 1..60), kind in 0u8..4) {
+    fn forged_records_never_panic(seed in 0u64..8, payload in prop::collection::vec(any::<u8>(), 1..60), kind in 0u8..6) {
         let (schema, mut log, ends) = written(seed);
         log.truncate(ends[0]);
         let payload = [&[kind], &payload[..]].concat();

@@ -3,7 +3,7 @@
 
 use super::disk::{Disk, Kill};
 use super::model::{DIMENSION, Model, Test, draft, key, schema, vector};
-use crate::collection::{Collection, Entity, Job, Limits, Search, Write};
+use crate::collection::{Collection, Entity, Job, Limits, Request, Search, Write};
 use crate::segment::Key;
 use crate::words::Blob;
 use crate::words::random::SplitMix64;
@@ -17,6 +17,7 @@ struct Run {
     model: Model,
     job: Option<(Job, Option<Vec<u8>>)>,
     kills: usize,
+    requests: u64,
 }
 
 impl Run {
@@ -26,7 +27,7 @@ impl Run {
         let growing_rows = [8, 60, 1500][random.below(3) as usize];
         let limits = Limits { growing_rows, log_bytes: 1 << 20, fan: 2 + random.below(3) as usize, segment_rows: 6000 };
         let keys = [50, 400, 4000][random.below(3) as usize];
-        Run { random, keys, limits, disk, collection, model: Model::default(), job: None, kills: 0 }
+        Run { random, keys, limits, disk, collection, model: Model::default(), job: None, kills: 0, requests: 0 }
     }
 
     fn some_keys(&mut self, most: u32) -> Vec<Key> {
@@ -112,6 +113,11 @@ impl Run {
     }
 
     fn commit(&mut self, write: Write, apply: impl FnOnce(&mut Model)) {
+        let request = Request { client: self.random.below(3).into(), number: self.requests };
+        self.requests += 1;
+        let (keys, changes) = (write.keys().to_vec(), !write.bytes().is_empty());
+        let named = changes && request.client > 0;
+        let write = if named { write.naming(request).unwrap() } else { write };
         let kill = self.kill(write.bytes().len());
         // A write that is whole on the disk counts, whether or not anybody was told of it.
         let whole = self.disk.append(self.collection.log(), &write, kill);
@@ -125,6 +131,8 @@ impl Run {
         } else {
             self.collection.apply(write).unwrap();
         }
+        let answer = (named && whole).then_some(&keys[..]);
+        assert_eq!(self.collection.answer(request), answer, "asked again");
     }
 
     fn freeze(&mut self) {
