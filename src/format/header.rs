@@ -165,9 +165,9 @@ fn foreign(bytes: &[u8]) -> Error {
     } else if bytes.starts_with(b"\x93NUMPY") {
         "it is a NumPy array: build an index from it with `elanus build`"
     } else if bytes.starts_with(b"PAR1") {
-        "it is a Parquet file: build an index from its column of vectors with `elanus build`"
+        "it is a Parquet file: save its vectors as .npy, and build an index from that with `elanus build`"
     } else if bytes.starts_with(b"ARROW1") {
-        "it is an Arrow file: build an index from its column of vectors with `elanus build`"
+        "it is an Arrow file: save its vectors as .npy, and build an index from that with `elanus build`"
     } else if bytes.starts_with(b"PK\x03\x04") {
         "it is an archive (.npz is one): build an index from its array of vectors with `elanus build`, or unpack it"
     } else if bytes.get(1..7) == Some(b"ELANUS") {
