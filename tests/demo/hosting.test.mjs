@@ -232,6 +232,9 @@ test("without module workers it searches in the page", async () => {
   }
 });
 
+/** Named in error messages of ONNX Runtime and of the bundler, for people to read; the policy lets nothing be fetched from there. */
+const TOLD = ["https://web.dev", "https://rolldown.rs"];
+
 test("the policy of the page itself is as strict as its host's, and the build names no other host", () => {
   const page = readFileSync(join(DIST, "index.html"), "utf8").replaceAll("&#39;", "'");
   assert.match(page, /script-src 'self' 'wasm-unsafe-eval';/);
@@ -240,6 +243,7 @@ test("the policy of the page itself is as strict as its host's, and the build na
   for (const name of readdirSync(join(DIST, "assets")).filter((name) => /\.(js|css)$/.test(name))) {
     const text = readFileSync(join(DIST, "assets", name), "utf8");
     const hosts = [...text.matchAll(/https?:\/\/[a-z0-9.-]+/gi)].map(([host]) => host);
-    assert.deepEqual(hosts.filter((host) => !host.startsWith("http://www.w3.org")), [], name);
+    const told = name.startsWith("minilm-worker-") ? TOLD : [];
+    assert.deepEqual(hosts.filter((host) => !host.startsWith("http://www.w3.org") && !told.includes(host)), [], name);
   }
 });
