@@ -82,6 +82,29 @@ test("the next visit fetches a header, and offline nothing", async (t) => {
   assert.deepEqual(offline.answers, expected);
 });
 
+test("what was opened offline goes on when the host is back, and tells a file that has changed", async (t) => {
+  const { context, site, host } = await begin(t);
+  await ask(await tab(context, site), site, { queries: queries.slice(0, 5) });
+  const page = await tab(context, site);
+  host.isOff = true;
+  const early = await page.evaluate(async ({ url, query, plan }) => {
+    globalThis.index = await elanus.open(url, { load: "lazy", network: { retries: 0 } });
+    return index.search(Float32Array.from(query), plan);
+  }, { url: site.url, query: queries[0], plan });
+  assert.deepEqual(early, expected[0]);
+  const others = (some) =>
+    page.evaluate(async ({ some, plan }) => {
+      const answers = [];
+      for (const query of some) answers.push(await index.search(Float32Array.from(query), plan).catch(({ code }) => code));
+      return answers;
+    }, { some, plan });
+  assert.ok((await others(queries.slice(5, 20))).includes("FETCH_FAILED"));
+  host.isOff = false;
+  assert.deepEqual(await others(queries.slice(5, 20)), expected.slice(5, 20));
+  site.bytes = buildIndex(folder, vectors.map((vector) => vector.map((x) => -x)), { args: LISTS });
+  assert.ok((await others(queries.slice(20))).includes("SOURCE_CHANGED"));
+});
+
 test("another file at the same address is another file", async (t) => {
   const { context, site } = await begin(t);
   await ask(await tab(context, site), site);

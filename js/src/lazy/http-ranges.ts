@@ -54,7 +54,8 @@ class HttpRanges implements RangeSource {
   head: Bytes = new Uint8Array(0);
   readonly tally: Tally;
   readonly #network: Network;
-  /** What the host knows this state of the file by. */
+  /** Whether the host has told what it knows this state of the file by: not before it has answered, if the file is opened offline. */
+  #isKnown = false;
   #etag: string | null = null;
   #modified: string | null = null;
   /** Bytes of the whole, where the host shows it. */
@@ -98,10 +99,8 @@ class HttpRanges implements RangeSource {
         response.cancel();
         return { reason: `its host compresses it (${response.headers.get('content-encoding')}), and ranges of that are none of the file`, response: undefined };
       }
-      this.#etag = response.headers.get('etag');
-      this.#modified = response.headers.get('last-modified');
+      this.#learn(response);
       const place = contentRange(response.headers);
-      this.#total = place?.[1];
       if (place && place[0] !== 0) throw new Passing(`the host sent bytes from ${place[0]} on where those from 0 were asked for`);
       // A file that is shorter than what was asked for comes whole.
       const expected = place ? Math.min(headBytes, place[1]) : undefined;
@@ -146,8 +145,17 @@ class HttpRanges implements RangeSource {
     });
   }
 
+  #learn(response: Answer): void {
+    this.#isKnown = true;
+    this.#etag = response.headers.get('etag');
+    this.#modified = response.headers.get('last-modified');
+    this.#total = contentRange(response.headers)?.[1];
+  }
+
   /** Refuses an answer of another state of the file than the first. */
   #checkSame(response: Answer): void {
+    // Whether that is the state whose beginning was kept is told by checksums.
+    if (!this.#isKnown && response.status === 206) this.#learn(response);
     const differs = (known: string | null, name: string): boolean => {
       const now = response.headers.get(name);
       return known !== null && now !== null && known !== now;
