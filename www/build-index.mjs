@@ -20,5 +20,7 @@ run(process.env.ELANUS_CLI ?? top("target/release/elanus"), [
   ...["--metadata", demo("metadata.jsonl"), "--id-field", "id"],
   // The page filters by the part of speech and prints the words and the gloss; anything more would only be downloaded.
   ...["--fields", "pos:VarChar", "--store", "pos,lemmas,gloss"],
+  // The page fetches what its questions lead to, in ranges of bytes.
+  ...["--index-type", "IVF_RABITQ", "--nlist", "512", "--rerank", "int8", "--calibrate", "0", "--checks"],
   ...["--card", demo("card.json"), "--output", demo("words.elanus")],
 ]);

@@ -63,6 +63,9 @@ export async function visit({ fault, hash = "", before, root = DIST, ...context 
 /** The page has its index and model and can answer. */
 export const ready = (page) => page.locator("#figures table").waitFor();
 
+/** What was fetched so far is kept, the page and its model whole. */
+export const kept = (page) => page.getByText("What was fetched is kept").waitFor({ timeout: 60_000 });
+
 /** Types a description and waits for its own answer, told by the address that follows it. */
 export async function describe(page, text) {
   await page.fill("#q", text);

@@ -4,6 +4,7 @@
 import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join, normalize } from "node:path";
+import { rangeOf } from "../../scripts/serve.mjs";
 
 const TYPES = {
   ".html": "text/html; charset=utf-8",
@@ -20,12 +21,13 @@ export const POLICY =
   "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; style-src 'self'; object-src 'none'; base-uri 'none'";
 
 /**
- * Serves `root` under `/some/path/`. `fault(path)` may return "lost" (the connection breaks half way),
- * "damaged" (a byte in the middle is another), "absent" (404) or { delay: ms }.
+ * Serves `root` under `/some/path/`, in ranges where they are asked for. `fault(path)` may return "lost" (the connection breaks
+ * half way), "damaged" (a byte in the middle of what was asked for is another), "absent" (404) or { delay: ms }. `state.sent`
+ * counts the bytes of bodies by path.
  */
 export async function host(root, { fault = () => undefined } = {}) {
   const prefix = "/some/path/";
-  const state = { root, fault, requests: [] };
+  const state = { root, fault, requests: [], sent: {} };
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://host");
     const path = decodeURIComponent(pathname.slice(prefix.length)) || "index.html";
@@ -36,20 +38,25 @@ export async function host(root, { fault = () => undefined } = {}) {
       response.writeHead(404, { "content-type": "text/plain" }).end("not here");
       return;
     }
-    const { size } = statSync(file);
-    response.writeHead(200, {
+    const total = statSync(file).size;
+    const range = rangeOf(request.headers.range, total);
+    const [first, last] = Array.isArray(range) ? range : [0, total - 1];
+    const size = last - first + 1;
+    state.sent[path] = (state.sent[path] ?? 0) + size;
+    response.writeHead(Array.isArray(range) ? 206 : 200, {
       "content-type": TYPES[extname(file)] ?? "application/octet-stream",
       "content-length": size,
       "content-security-policy": POLICY,
       "cache-control": "no-cache",
+      ...(Array.isArray(range) && { "content-range": `bytes ${first}-${last}/${total}` }),
     });
     if (wrong?.delay) await new Promise((resolve) => setTimeout(resolve, wrong.delay));
     const middle = size >> 1;
     if (wrong === "lost") {
-      createReadStream(file, { end: middle }).on("end", () => response.destroy()).pipe(response, { end: false });
+      createReadStream(file, { start: first, end: first + middle }).on("end", () => response.destroy()).pipe(response, { end: false });
     } else if (wrong === "damaged") {
       let at = 0;
-      const stream = createReadStream(file);
+      const stream = createReadStream(file, { start: first, end: last });
       stream.on("data", (chunk) => {
         if (at <= middle && middle < at + chunk.length) chunk[middle - at] ^= 0xff;
         at += chunk.length;
@@ -60,7 +67,7 @@ export async function host(root, { fault = () => undefined } = {}) {
       });
       stream.on("end", () => response.end());
     } else {
-      createReadStream(file).pipe(response);
+      createReadStream(file, { start: first, end: last }).pipe(response);
     }
   });
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));

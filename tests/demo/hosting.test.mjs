@@ -3,17 +3,46 @@ import { cpSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, wri
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { closeBrowser, describe, DIST, headwords, ready, visit } from "./browser.mjs";
+import { closeBrowser, describe, DIST, headwords, kept, ready, visit } from "./browser.mjs";
 import { load } from "./source.mjs";
 
 after(closeBrowser);
 
 const { list } = await load("vite/precache.ts");
 
-const kept = (page) => page.getByText("Everything is kept").waitFor({ timeout: 60_000 });
 const isIndex = (path) => path.endsWith(".elanus");
+const isModel = (path) => path.endsWith(".safetensors");
+const sentOfIndex = ({ state }) => Object.entries(state.sent).reduce((sum, [path, bytes]) => sum + (isIndex(path) ? bytes : 0), 0);
+const fetchedLine = (page) => page.locator("#fetched").innerText();
+/** Of "1.4 of 45.2 MB fetched" both numbers. */
+const megabytes = (line) => /^([\d.]+) of ([\d.]+) MB fetched/.exec(line).slice(1).map(Number);
 
-test("works without a network after the first visit, which fetched the big files once", async () => {
+test("of the dictionary comes what is asked for, and the page says how much that is", async () => {
+  const visitor = await visit();
+  try {
+    const { page, server } = visitor;
+    await ready(page);
+    const [before, total] = megabytes(await fetchedLine(page));
+    assert.ok(before < 0.4 && total > 20, `${before} of ${total}`);
+    await describe(page, "a young dog");
+    await page.waitForFunction((was) => Number.parseFloat(document.querySelector("#fetched").textContent) > was, before);
+    const [after] = megabytes(await fetchedLine(page));
+    assert.ok(after < 3, `${after} MB for one answer`);
+    assert.ok(Math.abs(after * 1e6 - sentOfIndex(server)) < 60_000, `${after} MB are said to have come, ${sentOfIndex(server)} were sent`);
+    const words = await headwords(page);
+    await kept(page);
+    await page.reload();
+    await page.locator(".entry").first().waitFor();
+    assert.deepEqual(await headwords(page), words);
+    await page.waitForFunction(() => / MB were kept/.test(document.querySelector("#fetched").textContent));
+    assert.equal(megabytes(await fetchedLine(page))[0], 0, "what was kept isn't fetched again");
+    assert.deepEqual(visitor.problems, []);
+  } finally {
+    await visitor.leave();
+  }
+});
+
+test("works without a network as far as was asked, says where it ends, and goes on with it", async () => {
   const visitor = await visit();
   try {
     const { page, server, profile } = visitor;
@@ -21,18 +50,46 @@ test("works without a network after the first visit, which fetched the big files
     await kept(page);
     await describe(page, "a young dog");
     const online = await headwords(page);
-    for (const wanted of [isIndex, (path) => path.endsWith(".safetensors")]) {
-      assert.equal(server.state.requests.filter(wanted).length, 1, "no big file is fetched twice");
-    }
+    assert.equal(server.state.requests.filter(isModel).length, 1, "the model is fetched once");
     await profile.setOffline(true);
     server.state.fault = () => "absent";
     await page.reload();
     await page.locator(".entry").first().waitFor();
     assert.deepEqual(await headwords(page), online);
+    await page.fill("#q", "someone who studies the stars");
+    await page.getByRole("alert").waitFor();
+    assert.match(await page.getByRole("alert").innerText(), /needs the network/);
+    server.state.fault = () => undefined;
+    await profile.setOffline(false);
+    await page.locator(".entry").first().waitFor();
+    assert.ok((await headwords(page)).slice(0, 5).flat().includes("astronomer"), "asked again by itself");
+    assert.ok(visitor.problems.every((text) => /ERR_INTERNET_DISCONNECTED/.test(text)), visitor.problems.join("\n"));
+  } finally {
+    await visitor.leave();
+  }
+});
+
+test("all of it is kept if one asks for that, and then answers everything without a network", async () => {
+  const visitor = await visit();
+  try {
+    const { page, server, profile } = visitor;
+    await ready(page);
+    await kept(page);
+    await page.getByRole("button", { name: "Keep all of it" }).click();
+    await page.getByText("Everything is kept").waitFor({ timeout: 60_000 });
+    assert.match(await fetchedLine(page), /^All of the dictionary is here/);
+    // What was brought is written to the disk behind the answers.
+    await page.waitForTimeout(1000);
+    await profile.setOffline(true);
+    server.state.fault = () => "absent";
+    await page.reload();
     await describe(page, "someone who studies the stars");
+    assert.ok((await headwords(page)).slice(0, 5).flat().includes("astronomer"));
+    await page.getByRole("radio", { name: "all, exact" }).check();
+    await page.waitForFunction(() => document.querySelector(".times caption").textContent.startsWith("1 query"));
     await page.goto(`${server.url}notices.html`);
     assert.match(await page.locator("#words").innerText(), /Princeton/);
-    assert.deepEqual(visitor.problems, []);
+    assert.ok(visitor.problems.every((text) => /ERR_INTERNET_DISCONNECTED/.test(text)), visitor.problems.join("\n"));
   } finally {
     await visitor.leave();
   }
@@ -95,6 +152,7 @@ test("a new version waits until it is asked for, then takes over whole, data and
   try {
     const { page, server, profile } = visitor;
     await ready(page);
+    await describe(page, "a young dog");
     await kept(page);
     server.state.root = nextVersion(t).folder;
     await page.evaluate(async () => void (await (await navigator.serviceWorker.ready).update()));
@@ -118,7 +176,7 @@ test("a new version waits until it is asked for, then takes over whole, data and
     });
     assert.equal(new Set(names.filter((name) => name.includes("shell")).map((name) => name.split(" ").slice(0, 4).join(" "))).size, 1, "the old shell is dropped");
     assert.equal(names.filter((name) => name.includes("/data/config.")).length, 1, "and so is the old data");
-    assert.equal(server.state.requests.filter(isIndex).length, 1, "what didn't change isn't fetched again");
+    assert.equal(server.state.requests.filter(isModel).length, 1, "what didn't change isn't fetched again");
   } finally {
     await visitor.leave();
   }
@@ -131,7 +189,7 @@ for (const [fault, title] of [
 ]) {
   for (const [what, hits] of [
     ["index", isIndex],
-    ["model", (path) => path.endsWith(".safetensors")],
+    ["model", isModel],
   ]) {
     test(`${what} ${fault}: says so, and trying again helps`, async () => {
       const visitor = await visit({ fault: (path) => (hits(path) ? fault : undefined) });
@@ -183,11 +241,12 @@ test("a search whose worker dies says so, and starts again", async () => {
 test("loading says how far it is, and takes the question meanwhile", async () => {
   const visitor = await visit({ fault: (path) => (isIndex(path) ? { delay: 2500 } : undefined) });
   try {
-    const { page } = visitor;
+    const { page, server } = visitor;
     await page.locator("progress").waitFor();
     await page.fill("#q", "a young dog");
     const text = await page.waitForFunction(() => document.querySelector("progress")?.value > 0 && document.querySelector("#loading-text").textContent);
     assert.match(await text.jsonValue(), /[\d.]+ MB of [\d.]+ MB, \d+ %/);
+    server.state.fault = () => undefined;
     await page.locator(".entry").first().waitFor();
     assert.equal(await page.locator("progress").count(), 0);
   } finally {

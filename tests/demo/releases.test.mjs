@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { after, test } from "node:test";
-import { closeBrowser, DIST, ready, visit } from "./browser.mjs";
+import { closeBrowser, DIST, kept, ready, visit } from "./browser.mjs";
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
@@ -116,7 +116,7 @@ test("the dictionary's first visit fetches nothing of it", async () => {
   const visitor = await visit();
   try {
     await ready(visitor.page);
-    await visitor.page.getByText("Everything is kept").waitFor({ timeout: 60_000 });
+    await kept(visitor.page);
     const own = visitor.server.state.requests.filter((path) => /^registry\/|releases|later-/.test(path));
     assert.deepEqual(own, []);
   } finally {

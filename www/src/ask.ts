@@ -1,13 +1,16 @@
-// One question at a time, the latest one: embeds a text, searches the index, reads the hits' texts, and measures each.
+// One question at a time, the latest one: embeds a text, searches the index, and measures both.
 
 import type { Index, SearchOptions } from "elanus";
 import type { StaticEmbedder } from "elanus/embed";
 import { FIELDS, toSense, type Sense } from "./sense.ts";
 import { toFilter, type Query } from "./query.ts";
 
-/** How hard the index looks; what is left out is left to the index. */
+/** How hard the index looks. */
 export interface Setting {
   exact?: boolean;
+  /** Lists that it looks into. */
+  nprobe?: number;
+  /** Rows that it then compares exactly. */
   rerank?: number;
 }
 
@@ -15,7 +18,6 @@ export interface Setting {
 export interface Times {
   embed: number;
   search: number;
-  read: number;
 }
 
 export interface Answer {
@@ -64,31 +66,31 @@ export class Asker {
         ...setting,
         // A sense finds itself first; it is shown above its neighbours.
         limit: query.sense ? limit + 1 : limit,
+        outputFields: FIELDS,
         model: this.embedder.card,
         signal: abort.signal,
       };
       const filter = toFilter(query.part);
       if (filter) options.filter = filter;
-      const hits = await this.index.search(vector, options);
+      const found = await this.#find(vector, options);
       const searched = performance.now();
       if (turn !== this.#latest) return;
-      // The search could bring the texts itself (`outputFields`); apart, each can be timed.
-      const similarity = new Map(hits.map(({ id, distance }) => [String(id), distance]));
-      // A filter may leave a sense out of its own neighbourhood.
-      const ids = query.sense && !similarity.has(query.sense) ? [...similarity.keys(), query.sense] : [...similarity.keys()];
-      const entities = new Map((await this.index.get(ids, { outputFields: FIELDS })).map((entity) => [String(entity.id), entity]));
-      const read = performance.now();
-      if (turn !== this.#latest) return;
-      const found = ids.flatMap((id) => {
-        const entity = entities.get(id);
-        return entity ? [toSense(entity, similarity.get(id) ?? 1)] : [];
-      });
-      const self = found.find(({ id }) => id === query.sense);
-      const senses = found.filter((sense) => sense !== self).slice(0, limit);
-      const times = { embed: embedded - start, search: searched - embedded, read: read - searched };
+      let self = found.find(({ id }) => id === query.sense);
+      if (query.sense && !self) {
+        // A filter may leave a sense out of its own neighbourhood.
+        const { filter: _, ...unfiltered } = options;
+        self = (await this.#find(vector, unfiltered)).find(({ id }) => id === query.sense);
+        if (turn !== this.#latest) return;
+      }
+      const senses = found.filter(({ id }) => id !== query.sense).slice(0, limit);
+      const times = { embed: embedded - start, search: searched - embedded };
       this.onOutcome({ answer: { query, limit, senses, self, vector, times, setting } });
     } catch (error) {
       if (turn === this.#latest) this.onOutcome({ error });
     }
+  }
+
+  async #find(vector: Float32Array, options: SearchOptions): Promise<Sense[]> {
+    return (await this.index.search(vector, options)).map(toSense);
   }
 }

@@ -2,34 +2,35 @@
 
 import type { Answer, Setting, Times } from "./ask.ts";
 import { html } from "./dom.ts";
+import type { Fetched } from "./fetched.ts";
 import type { Loaded } from "./load.ts";
 import { megabytes, milliseconds, percentile, whole } from "./numbers.ts";
 import { PARTS, type Part } from "./query.ts";
 import type { Recall } from "./recall.ts";
 
 export const SETTINGS: readonly { name: string; setting: Setting }[] = [
-  { name: "20", setting: { rerank: 20 } },
-  { name: "100", setting: { rerank: 100 } },
-  { name: "as needed", setting: {} },
+  { name: "12", setting: { nprobe: 12, rerank: 40 } },
+  { name: "32", setting: { nprobe: 32, rerank: 60 } },
+  { name: "96", setting: { nprobe: 96, rerank: 120 } },
   { name: "all, exact", setting: { exact: true } },
 ];
 
-/** As many as the error bound of the codes asks for, which is what the index does unless told otherwise. */
-const DEFAULT = 2;
+/** Finds nearly all, and fetches little. */
+const DEFAULT = 1;
 
 const STEPS: readonly { step: keyof Times; name: string }[] = [
   { step: "embed", name: "Words to vector" },
-  { step: "search", name: "Search" },
-  { step: "read", name: "Reading the texts" },
+  { step: "search", name: "Search, with texts" },
 ];
 
 export interface FiguresEvents {
-  onSetting(position: number): void;
+  onSetting(): void;
   onMeasure(): void;
 }
 
 export class Figures {
   #chosen = DEFAULT;
+  readonly #radios: HTMLInputElement[];
   // Times of one setting say nothing about another's.
   readonly #tallies = SETTINGS.map((): Times[] => []);
   readonly #times = html("tbody");
@@ -42,22 +43,23 @@ export class Figures {
   constructor(
     readonly section: HTMLElement,
     readonly loaded: Loaded,
+    readonly fetched: Fetched,
     events: FiguresEvents,
   ) {
     const { index, embedder, modelBytes } = loaded;
-    const radios = SETTINGS.map(({ name }, i) => {
+    this.#radios = SETTINGS.map((_, i) => {
       const input = html("input", { type: "radio", name: "setting", value: i, checked: i === this.#chosen });
       input.addEventListener("change", () => {
-        this.#chosen = i;
-        this.#print();
-        events.onSetting(i);
+        this.#choose(i);
+        events.onSetting();
       });
-      return html("label", { class: "choice" }, input, html("span", {}, name));
+      return input;
     });
+    const choices = SETTINGS.map(({ name }, i) => html("label", { class: "choice" }, this.#radios[i], html("span", {}, name)));
     this.#measure.addEventListener("click", () => events.onMeasure());
     section.replaceChildren(
       html("h2", { id: "figures-title" }, "Measured in this tab"),
-      html("fieldset", { class: "settings" }, html("legend", {}, "Rows reranked"), html("div", { class: "choices" }, ...radios)),
+      html("fieldset", { class: "settings" }, html("legend", {}, "Lists looked into"), html("div", { class: "choices" }, ...choices)),
       html(
         "table",
         { class: "times" },
@@ -124,11 +126,24 @@ export class Figures {
     this.#recallNote.textContent = recall
       ? `of the ten nearest senses${among} were found, over ${recall.queries} descriptions${recall.own ? `, ${recall.own} of them yours` : ""}. ` +
         "The measure is an exact search over the same stored rows; it says nothing about how well the model understands."
-      : "Measured when the page is idle, against an exact search over the stored rows.";
+      : this.fetched.isWhole
+        ? "Measured when the page is idle, against an exact search over the stored rows."
+        : `Measured against an exact search, which needs all of the dictionary: ${megabytes(this.loaded.index.bytes)}, fetched if you ask for it.`;
+  }
+
+  /** Goes back to what is used unless another is chosen. */
+  reset(): void {
+    this.#radios[DEFAULT]!.checked = true;
+    this.#choose(DEFAULT);
   }
 
   showMeasuring(done: number, of: number): void {
     this.#recallNote.textContent = `Comparing with exact search: ${done} of ${of} descriptions.`;
+  }
+
+  #choose(position: number): void {
+    this.#chosen = position;
+    this.#print();
   }
 
   #print(): void {

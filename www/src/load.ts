@@ -1,9 +1,8 @@
-// Fetches the model and the index, and says how far it is.
+// Fetches the model and the beginning of the index, and says how far it is.
 
-import { ElanusError, open, type Index } from "elanus";
+import { ElanusError, open, type Index, type Traffic } from "elanus";
 import { loadStaticModel, type StaticEmbedder } from "elanus/embed";
 import shipped, { type ShippedFile } from "virtual:shipped";
-import { FIELDS } from "./sense.ts";
 
 export interface Loaded {
   index: Index;
@@ -19,25 +18,32 @@ export interface Loading {
 
 const { index: words, ...model } = shipped;
 const MODEL_BYTES = Object.values(model).reduce((sum, file) => sum + file.bytes, 0);
-const TOTAL_BYTES = words.bytes + MODEL_BYTES;
 
 const address = (file: ShippedFile) => new URL(file.url, document.baseURI);
 
-export async function load(onProgress: (progress: Loading) => void): Promise<Loaded> {
+/** Fetches the model, and of the dictionary what searching begins with; what a question needs comes when it is asked. */
+export async function load(onProgress: (progress: Loading) => void, onTraffic: (traffic: Traffic) => void): Promise<Loaded> {
   const loaded = { words: 0, model: 0 };
+  // Of a host that serves no ranges the dictionary comes whole.
+  let total = MODEL_BYTES;
   let checking = false;
   const report = (part: Partial<typeof loaded>) => {
     Object.assign(loaded, part);
-    const sum = Math.min(loaded.words + loaded.model, TOTAL_BYTES);
-    onProgress({ phase: checking && sum === TOTAL_BYTES ? "checking" : "fetching", loaded: sum, total: TOTAL_BYTES });
+    const sum = Math.min(loaded.words + loaded.model, total);
+    onProgress({ phase: checking && sum === total ? "checking" : "fetching", loaded: sum, total });
   };
   report({});
   // When one part fails the other is stopped: a retry starts clean.
   const stop = new AbortController();
   const { signal } = stop;
   const opening = open(address(words), {
+    load: "lazy",
+    network: { retries: 2 },
+    onTraffic,
     signal,
     onProgress(progress) {
+      if (progress.phase === "ready") return;
+      total = MODEL_BYTES + words.bytes;
       checking = progress.phase !== "download";
       report({ words: progress.loaded });
     },
@@ -48,9 +54,12 @@ export async function load(onProgress: (progress: Loading) => void): Promise<Loa
   );
   try {
     const [index, embedder] = await Promise.all([opening, embedding]);
-    // Refuses a model that the index wasn't made with, and warms the code up, before anybody waits for an answer.
-    const [hit] = await index.search(embedder.embed("word"), { limit: 1, model: embedder.card });
-    if (hit) await index.get(hit.id, { outputFields: FIELDS });
+    const made = index.card.model?.fingerprint;
+    if (made !== embedder.card.fingerprint) {
+      throw new ElanusError("MODEL_MISMATCH", `the dictionary was made with the model ${made}, but ${embedder.card.fingerprint} came`);
+    }
+    // Warms the code up before anybody waits for an answer.
+    embedder.embed("word");
     return { index, embedder, modelBytes: MODEL_BYTES };
   } catch (error) {
     stop.abort();
@@ -73,8 +82,8 @@ export interface Explained {
 
 const DAMAGE = new Set(["CORRUPT_FILE", "UNSUPPORTED_FORMAT", "UNSUPPORTED_VERSION", "MODEL_MISMATCH"]);
 
-/** What went wrong and what helps, for the one who reads the page. */
-export function explain(error: unknown): Explained {
+/** What went wrong and what helps, for the one who reads the page. `asked`: it came of a question, not of the start. */
+export function explain(error: unknown, asked = false): Explained {
   const code = error instanceof ElanusError ? error.code : undefined;
   const detail = error instanceof Error ? error.message : String(error);
   if (code && DAMAGE.has(code)) {
@@ -88,15 +97,24 @@ export function explain(error: unknown): Explained {
   if (code === "OUT_OF_MEMORY") {
     return {
       title: "There isn’t enough memory",
-      text: "The dictionary needs about 100 MB. Close some tabs and try again.",
+      text: "What is there of the dictionary is held in memory, and there is none left. Close some tabs and try again.",
       detail: undefined,
+      damaged: false,
+    };
+  }
+  if (asked && code === "FETCH_FAILED") {
+    return {
+      title: "This one needs the network",
+      text:
+        "The part of the dictionary that it leads to hasn’t been fetched yet, and can’t be now. What was asked before, and much of what is near it, is answered without a network.",
+      detail: navigator.onLine ? detail : undefined,
       damaged: false,
     };
   }
   if (!navigator.onLine) {
     return {
       title: "There is no network",
-      text: "The dictionary has to be fetched once; after that it works offline. Try again when you are connected.",
+      text: "The model has to be fetched once, and so has the beginning of the dictionary. Try again when you are connected.",
       detail: undefined,
       damaged: false,
     };
@@ -107,6 +125,15 @@ export function explain(error: unknown): Explained {
       text: "The connection was lost, or the server didn’t answer as it should.",
       detail,
       damaged: false,
+    };
+  }
+  if (code === "SOURCE_CHANGED") {
+    return {
+      title: "The dictionary has changed",
+      text: "Its host has another one than when this page was opened. It can be opened again.",
+      detail,
+      damaged: false,
+      lost: true,
     };
   }
   if (code === "WORKER_FAILED" || code === "CLOSED") {

@@ -4,10 +4,11 @@ import { Asker, type Outcome } from "./ask.ts";
 import { CLUES } from "./clues.ts";
 import { byId, html } from "./dom.ts";
 import { Entries, linkTo, opened } from "./entries.ts";
+import { Fetched } from "./fetched.ts";
 import { Figures } from "./figures.ts";
 import { explain, load, type Loaded } from "./load.ts";
 import { NeighbourhoodMap } from "./map.ts";
-import { whole } from "./numbers.ts";
+import { megabytes, whole } from "./numbers.ts";
 import { Offline } from "./offline.ts";
 import { PARTS, fromHash, toHash, type Query } from "./query.ts";
 import { measureRecall, type Recall } from "./recall.ts";
@@ -18,6 +19,8 @@ import { themeToggle } from "./theme.ts";
 
 const PAGE = 20;
 const MOST = 100;
+/** Milliseconds without a key stroke after which what was written is asked: each question may fetch something. */
+const PAUSE = 180;
 
 interface Crumb {
   label: string;
@@ -33,6 +36,7 @@ const notice = byId("notice");
 const offlineLine = byId("offline");
 
 const offline = new Offline();
+const fetched = new Fetched(byId("fetched"));
 const loading = new LoadingState();
 const more = html("button", { type: "button", class: "quiet more" }, "More senses");
 const head = html("div", { class: "running-head" });
@@ -52,15 +56,21 @@ const recalls = new Map<string, Recall>();
 // ---------------------------------------------------------------- asking
 
 let frame = 0;
-function ask(): void {
+let pausing = 0;
+let settling = 0;
+/** After so many milliseconds without another question. */
+function ask(pause = 0): void {
+  // The address waits for the answer.
+  clearTimeout(settling);
   // Several key strokes in one frame are one question.
   cancelAnimationFrame(frame);
+  clearTimeout(pausing);
   frame = requestAnimationFrame(() => {
     clear.hidden = input.value === "";
     entitle();
     if (!machine) return;
     stopMeasuring();
-    if (query.text.trim()) void machine.asker.ask(query, limit, machine.figures.setting);
+    if (query.text.trim()) pausing = window.setTimeout(askNow, pause);
     else {
       machine.asker.drop();
       map.hide();
@@ -69,14 +79,42 @@ function ask(): void {
   });
 }
 
+function askNow(): void {
+  if (!machine) return;
+  const { asker, figures } = machine;
+  const { setting } = figures;
+  if (setting.exact && !fetched.isWhole) void bring(ask, figures);
+  else void fetched.during(asker.ask(query, limit, setting));
+}
+
+/** Brings the rest of the dictionary, and then goes on; what can't be done without it is taken back if that fails. */
+async function bring(then: () => void, figures: Figures): Promise<void> {
+  try {
+    await fetched.bring();
+    notice.replaceChildren();
+    if (machine?.figures === figures) then();
+  } catch (error) {
+    if (machine?.figures !== figures) return;
+    const { title, text } = explain(error);
+    notice.replaceChildren(html("p", {}, `The rest of the dictionary didn’t come. ${title}: ${text}`));
+    if (figures.setting.exact) {
+      figures.reset();
+      ask();
+    }
+  } finally {
+    if (machine?.figures === figures) figures.showRecall(recalls.get(recallKey()), query.part);
+    sayWhatIsKept();
+  }
+}
+
 function entitle(): void {
   document.title = query.text ? `${chosen?.lemma ?? query.text} · Elanus` : "Elanus: a reverse dictionary";
 }
 
 function answered(outcome: Outcome): void {
   if ("error" in outcome) {
-    const explained = explain(outcome.error);
-    answers.replaceChildren(failure(explained, explained.lost ? reopen : ask));
+    const explained = explain(outcome.error, true);
+    answers.replaceChildren(failure(explained, explained.lost || explained.damaged ? () => void reopen(explained) : () => ask()));
     map.hide();
     return;
   }
@@ -120,7 +158,6 @@ function say(text: string): void {
   saying = window.setTimeout(() => (announce.textContent = text), 700);
 }
 
-let settling = 0;
 /** The address follows the typing at a distance, and a settled question joins those that recall is measured with. */
 function settle(): void {
   clearTimeout(settling);
@@ -199,7 +236,7 @@ input.addEventListener("input", () => {
   }
   query = { ...query, text: input.value, sense: undefined };
   limit = PAGE;
-  ask();
+  ask(fetched.isWhole ? 0 : PAUSE);
 });
 
 function empty(): void {
@@ -270,7 +307,8 @@ function stopMeasuring(): void {
 
 function measureWhenIdle(): void {
   clearTimeout(idle);
-  if (recalls.has(recallKey()) || machine?.figures.setting.exact) return;
+  // An exact search needs all of the dictionary, which nobody has asked for yet.
+  if (recalls.has(recallKey()) || machine?.figures.setting.exact || !fetched.isWhole) return;
   idle = window.setTimeout(() => void measure(), 2500);
 }
 
@@ -306,14 +344,15 @@ async function measure(): Promise<void> {
 async function start(): Promise<void> {
   status.replaceChildren(loading.node);
   try {
-    const loaded = await load((progress) => loading.show(progress));
+    const loaded = await load((progress) => loading.show(progress), fetched.tell);
+    fetched.show(loaded.index);
     const asker = new Asker(loaded.index, loaded.embedder, answered);
-    const figures = new Figures(byId("figures"), loaded, {
+    const figures: Figures = new Figures(byId("figures"), loaded, fetched, {
       onSetting: () => {
         figures.showRecall(recalls.get(recallKey()), query.part);
         ask();
       },
-      onMeasure: () => void measure(),
+      onMeasure: () => void bring(() => void measure(), figures),
     });
     figures.showRecall(undefined, query.part);
     machine = { loaded, asker, figures };
@@ -331,16 +370,45 @@ async function start(): Promise<void> {
   }
   status.replaceChildren();
   ask();
-  if (await offline.complete()) offlineLine.textContent = "What you type stays in this page. Everything is kept: it works without a network now.";
+  isKept = await offline.complete();
+  sayWhatIsKept();
 }
 
-/** After the index was lost: its worker died, or the system took its memory. */
-function reopen(): void {
+/** Page and model are kept. */
+let isKept = false;
+
+/** What works without a network from now on. */
+function sayWhatIsKept(): void {
+  if (!isKept || !machine) return;
+  const { index } = machine.loaded;
+  const stays = "What you type stays in this page. ";
+  if (fetched.isWhole) {
+    offlineLine.replaceChildren(`${stays}Everything is kept: it works without a network now.`);
+    return;
+  }
+  const all = html("button", { type: "button", class: "quiet" }, `Keep all of it, ${megabytes(index.bytes)}`);
+  const { figures } = machine;
+  all.addEventListener("click", () => {
+    all.disabled = true;
+    void bring(measureWhenIdle, figures);
+  });
+  offlineLine.replaceChildren(`${stays}What was fetched is kept, and answers without a network as far as it goes. `, all);
+}
+
+/** After the index was lost (its worker died, or the system took its memory), or what came of it was damaged. */
+async function reopen({ damaged }: { damaged: boolean }): Promise<void> {
   void machine?.loaded.index.close();
   machine = undefined;
+  fetched.hide();
   answers.replaceChildren();
-  void start();
+  if (damaged) await offline.forget();
+  await start();
 }
+
+// What could not be had without a network is asked again with it.
+addEventListener("online", () => {
+  if (answers.querySelector(".failure")) ask();
+});
 
 function offerUpdate(takeOver: () => void): void {
   const button = html("button", { type: "button", class: "quiet" }, "Start it");

@@ -1,6 +1,6 @@
 // A row of the index, read into what the page prints.
 
-import type { Entity } from "elanus";
+import type { Hit } from "elanus";
 import { PARTS } from "./query.ts";
 
 export interface Sense {
@@ -19,7 +19,7 @@ export const FIELDS = ["pos", "lemmas", "gloss"];
 const text = (value: unknown) => (typeof value === "string" ? value : "");
 const list = (value: unknown) => (Array.isArray(value) ? value.map(text) : []);
 
-export function toSense({ id, fields = {} }: Entity, similarity: number): Sense {
+export function toSense({ id, distance, fields = {} }: Hit): Sense {
   const [lemma = "", ...others] = list(fields.lemmas);
   const part = PARTS.find((known) => known.part === fields.pos) ?? { name: text(fields.pos), short: text(fields.pos) };
   return {
@@ -28,6 +28,6 @@ export function toSense({ id, fields = {} }: Entity, similarity: number): Sense 
     others,
     gloss: text(fields.gloss),
     part,
-    similarity,
+    similarity: distance,
   };
 }

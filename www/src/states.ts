@@ -18,8 +18,8 @@ export class LoadingState {
       phase === "checking"
         ? "Checking the dictionary’s checksums"
         : loaded === 0
-          ? `Fetching the dictionary, ${megabytes(total)}, once`
-          : `Fetching the dictionary: ${megabytes(loaded)} of ${megabytes(total)}, ${percent} %`;
+          ? `Fetching what understands words, ${megabytes(total)}, once`
+          : `Fetching what understands words: ${megabytes(loaded)} of ${megabytes(total)}, ${percent} %`;
   }
 }
 

@@ -9,10 +9,10 @@ import type { Plugin } from "vite";
 const WORKER = "sw.js";
 const PLACEHOLDER = "__PRECACHE__";
 /**
- * Fetched when somebody brings a file of another library or builds an index, which few do; what the demo has none of: collections,
- * files in parts; and the page that compares releases, with all that is its own.
+ * Fetched when somebody brings a file of another library or builds an index, which few do; what the demo has none of: collections;
+ * the page that compares releases, with all that is its own; and the index, of which the page fetches and keeps parts by itself.
  */
-const RARE = /^(assets\/(elanus-(build|collection|foreign|lazy)-.*\.wasm|database-worker(-inline)?-.*\.js|(later|releases|minilm|ort)-.*)|releases\.html|(registry|minilm)\/.*)$/;
+const RARE = /^(data\/.*\.elanus|assets\/(elanus-(build|collection|foreign)-.*\.wasm|database-worker(-inline)?-.*\.js|(later|releases|minilm|ort)-.*)|releases\.html|(registry|minilm)\/.*)$/;
 
 /** Paths are relative to the page; the page itself is "", because hosts differ on "index.html". */
 export interface Precache {
