@@ -11,6 +11,9 @@ export class Writer {
   readonly #number = draw();
   readonly #all: BroadcastChannel;
   readonly #clients = new Map<number, BroadcastChannel>();
+  /** Asked, and not begun. */
+  #asked: (() => Promise<void>)[] = [];
+  readonly #turn = new MessageChannel();
   readonly #underWay = new Set<Promise<void>>();
   readonly #ended = new AbortController();
 
@@ -21,6 +24,7 @@ export class Writer {
     this.#all.onmessage = ({ data }: MessageEvent<Announced>) => {
       if ('client' in data) this.#hear(data.client, data.spoken);
     };
+    this.#turn.port1.onmessage = () => this.#begin();
     this.#all.postMessage({ writer: this.#number } satisfies Announced);
   }
 
@@ -29,13 +33,22 @@ export class Writer {
     if (!channel) {
       channel = between(this.#database, client);
       channel.onmessage = ({ data }: MessageEvent<Asked>) => {
-        const done = this.#answer(client, data).finally(() => this.#underWay.delete(done));
-        this.#underWay.add(done);
+        // Begun in a turn of its own: browsers may prefer these messages to those of our own page, which would wait while others ask.
+        if (this.#asked.push(() => this.#answer(client, data)) === 1) this.#turn.port2.postMessage(undefined);
       };
       this.#clients.set(client, channel);
       watch(lifeName(this.#database, client), () => this.#forget(client), this.#ended.signal);
     }
     channel.postMessage((spoken === SPOKEN ? { writer: this.#number } : { refused: SPOKEN }) satisfies Told);
+  }
+
+  #begin(): void {
+    const asked = this.#asked;
+    this.#asked = [];
+    for (const answer of asked) {
+      const done = answer().finally(() => this.#underWay.delete(done));
+      this.#underWay.add(done);
+    }
   }
 
   async #answer(client: number, { id, method, args }: Asked): Promise<void> {
@@ -58,7 +71,9 @@ export class Writer {
     this.#ended.abort();
     this.#all.close();
     for (const channel of this.#clients.values()) channel.onmessage = null;
+    this.#begin();
     await Promise.all(this.#underWay);
     for (const client of [...this.#clients.keys()]) this.#forget(client);
+    this.#turn.port1.close();
   }
 }
