@@ -27,6 +27,7 @@ const CONFINED: &[(&[&str], &[&str])] = &[
     (&["unsafe"], &["distance/", "words/bytes.rs"]),
     (&["wasm_bindgen", "js_sys", "web_sys", "serde_wasm_bindgen", "console_error_panic_hook"], &["web/"]),
     (&["clap", "indicatif", "npyz", "sha2", "humantime", "minisign", "rpassword", "tiny_http"], &["cli/"]),
+    (&["arrow_array", "arrow_buffer", "arrow_ipc", "arrow_schema", "parquet"], &["cli/vectors/"]),
     // Tests hold our reader of JSON against it.
     (&["serde_json"], &["cli/", "words/json_tests.rs", "filter/tests/"]),
     (&["instant_distance"], &["index/"]),

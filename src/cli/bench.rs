@@ -35,7 +35,7 @@ pub struct Args {
     /// The index file.
     file: PathBuf,
 
-    /// Queries that aren't in the index: .npy, .fvecs, .f32, .f16 or .json.
+    /// Queries that aren't in the index: .npy, .fvecs, .parquet, .f32, .f16, .json or another file of vectors.
     queries: String,
 
     /// The vectors that the index was built from: recall is measured against exact search in them.

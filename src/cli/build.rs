@@ -27,6 +27,7 @@ Examples:
   elanus build base.fvecs --metric L2 --index-type HNSW --rerank f32 -o base.elanus
   elanus build vectors.npy --index-type AUTOINDEX --max-bytes-per-vector 500 -o words.elanus
   elanus build rows.jsonl --array embedding -o rows.elanus
+  elanus build train.parquet --array emb -o train.elanus
   elanus build bits.npy --index-type BIN_FLAT --metric JACCARD -o bits.elanus
   elanus build vectors.npy --metadata rows.jsonl --text-field title -o hybrid.elanus
   elanus build --metadata rows.jsonl --text-field title -o text.elanus
@@ -49,13 +50,14 @@ The same input, options and seed give the same file, byte for byte, on any 64-bi
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Args {
-    /// Vectors: .npy or .npz (floats, or integers of up to 32 bits), .fvecs, .bvecs, .ivecs, .safetensors,
-    /// .jsonl (a list a line, or an object with a field that is one), .csv or .tsv, .f32 or .bin (raw
-    /// 32-bit floats), .f16.
+    /// Vectors: .npy or .npz (floats, or integers of up to 32 bits), .fvecs, .bvecs, .ivecs, .safetensors, .parquet,
+    /// .arrow, .arrows or .feather (a column of lists), .jsonl (a list a line, or an object with a field that is
+    /// one), .csv or .tsv, .f32 or .bin (raw 32-bit floats), .f16.
     #[arg(required_unless_present_any = ["sparse", "text_field"])]
     vectors: Option<PathBuf>,
 
-    /// Which array, tensor or field has the vectors, where the file has several: .npz, .safetensors, .jsonl.
+    /// Which array, tensor, column or field has the vectors, where the file has several: .npz, .safetensors, .parquet,
+    /// .arrow, .jsonl.
     #[arg(long)]
     array: Option<String>,
 

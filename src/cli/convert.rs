@@ -25,6 +25,7 @@ Examples:
   elanus convert words.elanus words.faiss
   elanus convert words.elanus words.bin --to hnswlib --index-type HNSW
   elanus convert words.elanus words.npy
+  elanus convert rows.parquet rows.npy --array embedding
 
 Without --index-type the file is kept as it is arranged: its lists with their centroids, its graph with its links,
 rows as 32-bit floats; it answers as the original does. What can't be kept so is refused with the reason. With
@@ -39,6 +40,10 @@ pub struct Args {
 
     /// Where the other file goes. It appears when it is whole, and replaces one that is there.
     output: PathBuf,
+
+    /// Which array, tensor, column or field has the vectors, where a file of vectors has several.
+    #[arg(long)]
+    array: Option<String>,
 
     /// What to write. Default: by the ending, .elanus, .faiss or .index, .hnsw, .npy or .fvecs.
     #[arg(long)]
@@ -200,8 +205,14 @@ fn read(args: &Args, progress: Progress) -> Result<Source> {
     let path = &args.input;
     let named = |e| Failure::from(e).at(path.display());
     let is_vectors = vectors::is_vector_file(path) && !foreign::is_index(path, &args.told)?;
+    if let Some(name) = args.array.as_deref().filter(|_| !is_vectors) {
+        return Err(Failure::usage(format!(
+            "{}: an index has no array of a name; leave out --array {name}",
+            path.display()
+        )));
+    }
     if is_vectors {
-        let shape = Shape { dimension: args.told.dimension(), array: None };
+        let shape = Shape { dimension: args.told.dimension(), array: args.array.as_deref() };
         let vectors = vectors::read(path, shape, progress)?;
         let metric = args.as_metric.unwrap_or(Metric::Cosine);
         let parts = Parts::of_vectors(vectors.data, vectors.dimension, metric);

@@ -39,7 +39,7 @@ pub struct Args {
     /// The index file.
     file: PathBuf,
 
-    /// A file of vectors (.npy, .fvecs, .f32, .f16, .json), a JSON list of numbers, or - for JSON on
+    /// A file of vectors (.npy, .fvecs, .parquet, .f32, .f16, .json, …), a JSON list of numbers, or - for JSON on
     /// standard input.
     #[arg(allow_hyphen_values = true, required_unless_present_any = ["text", "sparse"])]
     query: Option<String>,

@@ -165,9 +165,9 @@ fn foreign(bytes: &[u8]) -> Error {
     } else if bytes.starts_with(b"\x93NUMPY") {
         "it is a NumPy array: build an index from it with `elanus build`"
     } else if bytes.starts_with(b"PAR1") {
-        "it is a Parquet file: save its vectors as .npy, and build an index from that with `elanus build`"
-    } else if bytes.starts_with(b"ARROW1") {
-        "it is an Arrow file: save its vectors as .npy, and build an index from that with `elanus build`"
+        "it is a Parquet file: build an index from its column of vectors with `elanus build`"
+    } else if bytes.starts_with(b"ARROW1") || bytes.starts_with(&[0xFF; 4]) {
+        "it is an Arrow file: build an index from its column of vectors with `elanus build`"
     } else if bytes.starts_with(b"PK\x03\x04") {
         "it is an archive (.npz is one): build an index from its array of vectors with `elanus build`, or unpack it"
     } else if bytes.get(1..7) == Some(b"ELANUS") {
@@ -241,6 +241,9 @@ mod tests {
             (b"version https://git-lfs.github.com/spec/v1", Code::UnsupportedFormat, "git lfs pull"),
             (&[0x1F, 0x8B, 8, 0, 0, 0, 0, 0], Code::UnsupportedFormat, "gzip"),
             (b"\x93NUMPY\x01\x00", Code::UnsupportedFormat, "elanus build"),
+            (b"PAR1\x15\x04\x15\x00", Code::UnsupportedFormat, "Parquet file: build an index"),
+            (b"ARROW1\x00\x00", Code::UnsupportedFormat, "Arrow file: build an index"),
+            (b"\xFF\xFF\xFF\xFF\x90\x00\x00\x00", Code::UnsupportedFormat, "Arrow file: build an index"),
             (b"\x09ELANUS\n", Code::UnsupportedFormat, "as binary"),
             (b"\x89ELANUS\r\n", Code::UnsupportedFormat, "as binary"),
             (b"something", Code::UnsupportedFormat, "other bytes"),

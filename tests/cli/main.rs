@@ -2,6 +2,7 @@
 #![cfg(all(feature = "cli", not(target_arch = "wasm32")))]
 
 mod bad_input;
+mod columns;
 mod commands;
 mod convert;
 mod experiment;
@@ -11,6 +12,8 @@ mod registry;
 mod serve;
 mod signing;
 mod sketch;
+#[path = "../tables/mod.rs"]
+mod tables;
 mod tune;
 mod vector_files;
 mod workshop;

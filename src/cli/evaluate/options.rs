@@ -8,7 +8,7 @@ use std::path::PathBuf;
 /// What is asked, and what the answers are measured by.
 #[derive(Debug, clap::Args)]
 pub struct Options {
-    /// Queries that aren't in the index: .npy, .fvecs, .f32, .f16 or .json.
+    /// Queries that aren't in the index: .npy, .fvecs, .parquet, .f32, .f16, .json or another file of vectors.
     pub queries: String,
 
     /// Relevance judgements as TREC writes them, `query 0 key grade` a line: nDCG, MRR and recall.

@@ -49,7 +49,7 @@ pub struct Args {
     /// Vectors, as `elanus build` takes them.
     vectors: PathBuf,
 
-    /// Which array, tensor or field has the vectors, where the file has several.
+    /// Which array, tensor, column or field has the vectors, where the file has several.
     #[arg(long)]
     array: Option<String>,
 

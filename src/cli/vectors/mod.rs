@@ -1,8 +1,12 @@
-//! Reads vectors: NumPy arrays, `.fvecs` and its kin, safetensors, JSON Lines, CSV, and raw floats with a
-//! stated dimension.
+//! Reads vectors: NumPy arrays, `.fvecs` and its kin, safetensors, Parquet, Arrow, JSON Lines, CSV, and raw
+//! floats with a stated dimension.
 
+mod arrow;
+mod columns;
 mod element;
 mod npy;
+mod pages;
+mod parquet;
 mod safetensors;
 mod text;
 mod vecs;
@@ -77,15 +81,15 @@ pub fn bytes(numbers: &[f32]) -> std::result::Result<Vec<u8>, usize> {
 }
 
 /// The endings that [`read`] takes, for messages.
-pub const ENDINGS: &str = ".npy, .npz, .fvecs, .bvecs, .ivecs, .safetensors, .jsonl, .csv or .tsv, .f32 or .bin (raw 32-bit \
-                           floats) and .f16 (raw 16-bit floats)";
+pub const ENDINGS: &str = ".npy, .npz, .fvecs, .bvecs, .ivecs, .safetensors, .parquet, .arrow, .arrows or .feather, .jsonl, \
+                           .csv or .tsv, .f32 or .bin (raw 32-bit floats) and .f16 (raw 16-bit floats)";
 
 /// What is known of the vectors of a file.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Shape<'a> {
     /// Numbers in a vector: needed for raw floats, and checked for the others.
     pub dimension: Option<usize>,
-    /// Which array, tensor or field has them, where a file has several.
+    /// Which array, tensor, column or field has them, where a file has several.
     pub array: Option<&'a str>,
 }
 
@@ -93,7 +97,22 @@ pub struct Shape<'a> {
 pub fn is_vector_file(path: &Path) -> bool {
     matches!(
         ending(path).as_str(),
-        "npy" | "npz" | "fvecs" | "bvecs" | "ivecs" | "safetensors" | "jsonl" | "csv" | "tsv" | "f32" | "bin" | "f16"
+        "npy"
+            | "npz"
+            | "fvecs"
+            | "bvecs"
+            | "ivecs"
+            | "safetensors"
+            | "parquet"
+            | "arrow"
+            | "arrows"
+            | "feather"
+            | "jsonl"
+            | "csv"
+            | "tsv"
+            | "f32"
+            | "bin"
+            | "f16"
     )
 }
 
@@ -124,7 +143,8 @@ pub fn read_queries(path: &Path, known: Shape<'_>, progress: Progress) -> Result
 fn read_file(path: &Path, known: Shape<'_>, one_axis: bool, progress: Progress) -> Result<Vectors> {
     let Shape { dimension, array } = known;
     let ending = ending(path);
-    if let Some(name) = array.filter(|_| !matches!(&ending[..], "npz" | "safetensors" | "jsonl")) {
+    let has_names = matches!(&ending[..], "npz" | "safetensors" | "parquet" | "arrow" | "arrows" | "feather" | "jsonl");
+    if let Some(name) = array.filter(|_| !has_names) {
         return Err(Failure::usage(format!(
             "{}: such a file has no array of a name; leave out --array {name}",
             path.display()
@@ -141,6 +161,8 @@ fn read_file(path: &Path, known: Shape<'_>, one_axis: bool, progress: Progress) 
         "bvecs" => vecs::read(path, Element::U8, &mut reader, bytes, progress)?,
         "ivecs" => vecs::read(path, Element::I32, &mut reader, bytes, progress)?,
         "safetensors" => safetensors::read(path, &mut reader, bytes, array, progress)?,
+        "parquet" => parquet::read(path, reader.into_inner(), bytes, array, progress)?,
+        "arrow" | "arrows" | "feather" => arrow::read(path, &mut reader, bytes, array, progress)?,
         "jsonl" => text::json_lines(path, &mut reader, array, progress, bytes)?,
         "csv" | "tsv" => text::separated(path, &mut reader, progress, bytes)?,
         "f32" | "bin" => raw(path, Element::F32, &mut reader, bytes, dimension, progress)?,
