@@ -3,12 +3,12 @@
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::{load, queries};
+use crate::{instant_json, load, queries};
 use elanus::foreign::{self, Foreign, Format, Hints, Query, SearchParams, Space};
 use elanus::format::MAGIC;
 use serde_json::{Value, json};
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 /// So much of a file shows what it is.
@@ -57,6 +57,13 @@ pub fn open(path: &Path, told: &Told, progress: Progress) -> Result<Option<Forei
         };
     }
     let named = |e| Failure::from(e).at(path.display());
+    if hints.format.is_none_or(|format| format == Format::InstantDistance) && instant_json::is_graph(&start) {
+        let file = File::open(path).map_err(|e| Failure::io("read", path, &e))?;
+        let bytes = instant_json::to_bincode(&start, BufReader::with_capacity(1 << 20, file)).map_err(named)?;
+        return Foreign::open(bytes, &Hints { format: Some(Format::InstantDistance), ..hints })
+            .map(Some)
+            .map_err(named);
+    }
     let mut data = path.as_os_str().to_owned();
     data.push(".dat");
     let data = PathBuf::from(data);

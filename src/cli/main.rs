@@ -10,6 +10,7 @@ mod experiment;
 mod failure;
 mod foreign;
 mod info;
+mod instant_json;
 mod load;
 mod metadata;
 mod output;

@@ -79,12 +79,17 @@ fn head(start: &[u8], length: u64) -> Option<(usize, usize)> {
 
 /// Whether a file that starts so, of `length` bytes, may be one.
 pub(super) fn may_be(start: &[u8], length: Option<u64>) -> bool {
-    length.is_some_and(|length| head(start, length).is_some())
+    is_json(start) || length.is_some_and(|length| head(start, length).is_some())
+}
+
+/// Whether a file that starts so is what `serde_json` writes of a graph, or of a map.
+fn is_json(start: &[u8]) -> bool {
+    start.starts_with(b"{\"ef_search\"") || start.starts_with(b"{\"hnsw\"")
 }
 
 /// Whether the file, all of it, has the shape of one.
 pub(super) fn is_instant_distance(file: &[u8]) -> bool {
-    shape(file, None).is_some()
+    is_json(file) || shape(file, None).is_some()
 }
 
 /// The only shape that fits the file, of points of this dimension if it is known.
@@ -154,7 +159,7 @@ impl InstantDistance {
         if file.first() == Some(&b'{') {
             return Err(Error::new(
                 Code::UnsupportedFormat,
-                "this may be a graph of instant-distance as JSON, which isn't read; save it with bincode 1",
+                "a graph of instant-distance as JSON is read by `elanus convert` alone; bring it here as .elanus or bincode 1",
             ));
         }
         let Some(shape) = shape(&file, hints.dimension) else {

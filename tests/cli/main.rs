@@ -7,6 +7,7 @@ mod commands;
 mod convert;
 mod experiment;
 mod gate;
+mod instant_json;
 mod kills;
 mod registry;
 mod serve;
