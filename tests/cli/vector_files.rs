@@ -87,6 +87,8 @@ fn what_is_wrong_with_a_file_is_said() {
     let cases: Vec<(&str, Vec<u8>, &[&str])> = vec![
         ("several.npz", include_bytes!("../fixtures/vectors/several.npz").to_vec(), &["--array", "ids, vectors"]),
         ("cut.npz", include_bytes!("../fixtures/vectors/one.npz")[..90].to_vec(), &["no NumPy archive"]),
+        // A header of 2 GiB, which version 2 can state.
+        ("long.npy", b"\x93NUMPY\x02\x00\xFF\xFF\xFF\x7F{'descr'".to_vec(), &["header isn't whole"]),
         ("text.npz", b"hello".to_vec(), &["no NumPy archive"]),
         ("long.safetensors", u64::MAX.to_le_bytes().to_vec(), &["header isn't whole"]),
         ("short.safetensors", vec![1, 2], &["header isn't whole"]),

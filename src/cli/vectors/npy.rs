@@ -25,8 +25,15 @@ impl<R: Read> Read for Counted<'_, R> {
 
 /// The vectors of an array that takes `bytes` bytes.
 pub fn npy(path: &Path, reader: &mut impl Read, bytes: u64, one_axis: bool, progress: Progress) -> Result<Vectors> {
-    let mut reader = Counted { reader, read: 0 };
     let refused = |what: String| Failure::input(format!("{}: {what}", path.display()));
+    // From version 2 on the header's length has 32 bits, and npyz takes as much memory as it says.
+    let mut start = Vec::new();
+    reader.by_ref().take(12).read_to_end(&mut start).map_err(|e| Failure::io("read", path, &e))?;
+    let is_long = |&length: &[u8; 4]| u64::from(u32::from_le_bytes(length)) > bytes;
+    if start.get(6).is_some_and(|&version| version > 1) && start.last_chunk().is_some_and(is_long) {
+        return Err(refused("this is no NumPy array: its header isn't whole".into()));
+    }
+    let mut reader = Counted { reader: &mut start.chain(reader), read: 0 };
     let header = npyz::NpyHeader::from_reader(&mut reader)
         .map_err(|e| refused(format!("this is no NumPy array ({e}); write it with numpy.save")))?;
     let element = match header.dtype().descr().trim_matches('\'') {
