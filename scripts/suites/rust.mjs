@@ -19,15 +19,15 @@ export async function runRustTests(site) {
   return sum(judged(readNextest(tests.output), tests.code), judgedExamples(readLibtest(examples.output), examples.code));
 }
 
-/** Native tests that are marked #[ignore] because they take long. */
+/** Native tests that are marked #[ignore] because they take long; what they print is shown, as some print tables. */
 export async function runIgnoredRustTests(site) {
   const options = { env: { ...site.env, CARGO_TERM_COLOR: "never" }, cwd: site.root };
   const common = ["--all-features", "--locked", "--no-fail-fast"];
   if (await hasNextest(site)) {
-    const { code, output } = await runInView("cargo", ["nextest", "run", ...common, "--run-ignored", "only"], options);
+    const { code, output } = await runInView("cargo", ["nextest", "run", ...common, "--run-ignored", "only", "--success-output", "final"], options);
     return judged({ ...readNextest(output), skipped: 0 }, code);
   }
-  const { code, output } = await runInView("cargo", ["test", ...common, "--", "--ignored"], options);
+  const { code, output } = await runInView("cargo", ["test", ...common, "--", "--ignored", "--show-output"], options);
   return judged({ ...readLibtest(output), skipped: 0 }, code);
 }
 

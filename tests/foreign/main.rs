@@ -6,4 +6,6 @@ mod hostile;
 mod instant_distance;
 #[path = "../memory/mod.rs"]
 mod memory;
+#[path = "../mutate/mod.rs"]
+mod mutate;
 mod mutations;

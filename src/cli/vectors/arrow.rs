@@ -23,7 +23,7 @@ const MAGIC: &[u8; 6] = b"ARROW1";
 const CONTINUATION: [u8; 4] = [0xFF; 4];
 
 /// The parts of a batch may be so large whatever they are packed into, and [`MAX_RATIO`] times as large as that.
-const SMALL: u64 = 16 << 20;
+const SMALL: u64 = 8 << 20;
 const MAX_RATIO: u64 = 1024;
 
 /// The vectors of the column of this name, or of the only one that holds some.

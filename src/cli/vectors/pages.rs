@@ -8,7 +8,7 @@
 use std::io::{Read, Seek, SeekFrom};
 
 /// A page may be so large whatever it is packed into, and [`MAX_RATIO`] times as large as that.
-const SMALL: u64 = 16 << 20;
+const SMALL: u64 = 8 << 20;
 const MAX_RATIO: u64 = 1024;
 
 /// Structures within structures; there are three.
