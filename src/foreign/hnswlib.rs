@@ -25,7 +25,7 @@ use super::{Hints, Measure, Query, SearchParams, Space};
 use crate::distance;
 use crate::index::Structure;
 use crate::index::hnsw::{Goal, WalkScratch};
-use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Cursor, Error, Hit, Result};
+use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Cursor, Error, Hit, Result, order};
 use std::borrow::Cow;
 use std::sync::{Mutex, PoisonError};
 
@@ -218,9 +218,14 @@ impl Library for Hnswlib {
         let mut hits = Vec::with_capacity(scratch.found.len());
         scratch.found.drain_sorted(&mut hits);
         *lock() = scratch;
-        // Among equals hnswlib puts the lower label first.
-        let label = |hit: &Hit| self.id(hit.row) as u64;
-        hits.sort_by(|a, b| a.distance.total_cmp(&b.distance).then_with(|| label(a).cmp(&label(b))));
+        // Among equals hnswlib puts the lower label first, as a number without a sign.
+        for equals in hits.chunk_by_mut(|a, b| a.distance.to_bits() == b.distance.to_bits()) {
+            if equals.len() > 1 {
+                let order = order::sort_numbers(equals.len() as u32, |i| self.id(equals[i as usize].row) ^ i64::MIN);
+                let sorted: Vec<Hit> = order.into_iter().map(|i| equals[i as usize]).collect();
+                equals.copy_from_slice(&sorted);
+            }
+        }
         hits.truncate(params.limit);
         Ok(hits)
     }

@@ -22,7 +22,7 @@ use super::{Hints, Measure, Query, SearchParams, Space};
 use crate::distance;
 use crate::index::Structure;
 use crate::index::hnsw::{Distances, Goal, Layers, Links, WalkScratch, walk};
-use crate::words::bytes::{Number, cast};
+use crate::words::bytes::{Number, as_bytes, cast};
 use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Error, Hit, MatrixView, Result};
 use std::sync::{Mutex, PoisonError};
 
@@ -255,6 +255,11 @@ struct Points<'a> {
 }
 
 impl Distances for Points<'_> {
+    #[inline]
+    fn touch(&self, row: u32) {
+        distance::touch(as_bytes(self.index.point(row)));
+    }
+
     #[inline]
     fn one(&self, row: u32) -> f32 {
         self.index.measure.between(self.query, self.index.point(row))

@@ -9,7 +9,7 @@ use super::Measure;
 use super::library::Groups;
 use crate::distance;
 use crate::index::hnsw::{Distances, Goal, Layers, Links, WalkScratch, walk};
-use crate::words::bytes::{Number, cast};
+use crate::words::bytes::{Number, as_bytes, cast};
 use crate::words::{Cursor, Error, Result};
 
 /// More levels than any graph has; they are drawn from an exponential distribution.
@@ -210,6 +210,11 @@ impl Rows<'_> {
 
 impl Distances for Rows<'_> {
     #[inline]
+    fn touch(&self, row: u32) {
+        distance::touch(as_bytes(self.row(row)));
+    }
+
+    #[inline]
     fn one(&self, row: u32) -> f32 {
         let row = self.row(row);
         match self.measure {
@@ -244,6 +249,15 @@ struct Graph<'a> {
     first: usize,
 }
 
+impl Graph<'_> {
+    /// A node's list in the lowest level.
+    #[inline]
+    fn below(&self, row: u32) -> &[u32] {
+        let at = row as usize * self.stride + self.first;
+        &self.words[at..=at + self.records.shape.most_links_below]
+    }
+}
+
 impl Links for Graph<'_> {
     fn entry(&self) -> Option<(u32, usize)> {
         let Shape { count, entry, top, .. } = self.records.shape;
@@ -251,11 +265,15 @@ impl Links for Graph<'_> {
     }
 
     #[inline]
+    fn touch(&self, row: u32) {
+        distance::touch(as_bytes(self.below(row)));
+    }
+
+    #[inline]
     fn each(&self, layer: usize, row: u32, visit: impl FnMut(u32)) {
         let Records { shape, towers } = self.records;
         let list = if layer == 0 {
-            let at = row as usize * self.stride + self.first;
-            &self.words[at..=at + shape.most_links_below]
+            self.below(row)
         } else {
             let tower = towers.binary_search_by_key(&row, |tower| tower.row).ok().map(|at| towers[at]);
             let Some(tower) = tower.filter(|tower| layer <= tower.levels as usize) else { return };

@@ -22,6 +22,7 @@ mod scalar;
 use super::library::{Groups, Library, checked_ef, not_kept};
 use super::reader::i64_at;
 use super::{Hints, Measure, Query, SearchParams, Space};
+use crate::distance;
 use crate::index::Structure;
 use crate::index::hnsw::{Goal, Layers, Links, WalkScratch, walk};
 use crate::words::{AlignedBuffer, Bitmap, Blob, Code, Cursor, Error, Hit, Result};
@@ -387,7 +388,8 @@ impl Library for Usearch {
         let lock = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
         let mut scratch = std::mem::take(&mut *lock());
         let goal = Goal { ef, allow, hidden: None, budget: usize::MAX };
-        walk(self, self.matrix.rows, &goal, &|row: u32| probe.distance(self.row(row)), &mut scratch);
+        let compared = (|row: u32| probe.distance(self.row(row)), |row: u32| distance::touch(self.row(row)));
+        walk(self, self.matrix.rows, &goal, &compared, &mut scratch);
         let mut hits = Vec::with_capacity(scratch.found.len());
         scratch.found.drain_sorted(&mut hits);
         *lock() = scratch;

@@ -1,11 +1,12 @@
 //! A graph that NMSLIB hasn't optimised, with the data file behind it.
 
 use super::{OBJECT, object_bytes, of_other_length};
+use crate::distance;
 use crate::foreign::Measure;
 use crate::foreign::library::Groups;
 use crate::foreign::reader::i64_at;
 use crate::index::hnsw::{Goal, Layers, Links, WalkScratch, walk};
-use crate::words::bytes::cast;
+use crate::words::bytes::{as_bytes, cast};
 use crate::words::{Code, Cursor, Error, Result};
 
 /// Bytes before the first node.
@@ -154,7 +155,8 @@ impl Plain {
     ) {
         let words = cast(&file[..self.objects - 8]).unwrap_or_default();
         let distance = |row: u32| measure.between(query, self.vector(file, row));
-        walk(&Graph { plain: self, words }, self.head.count, goal, &distance, scratch);
+        let touch = |row: u32| distance::touch(as_bytes(self.vector(file, row)));
+        walk(&Graph { plain: self, words }, self.head.count, goal, &(distance, touch), scratch);
     }
 
     /// The links, apart from the file.

@@ -17,6 +17,7 @@
 //! ```
 
 use super::walk::Links;
+use crate::distance;
 use crate::words::bytes::as_bytes;
 use crate::words::{Blob, Cursor, Error, Result};
 
@@ -220,6 +221,11 @@ impl Links for Graph {
     #[inline]
     fn each(&self, layer: usize, row: u32, visit: impl FnMut(u32)) {
         self.links(layer, row).iter().copied().for_each(visit);
+    }
+
+    #[inline]
+    fn touch(&self, row: u32) {
+        distance::touch(as_bytes(self.links(0, row)));
     }
 }
 

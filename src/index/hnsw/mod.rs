@@ -168,14 +168,17 @@ impl Hnsw {
     fn walk(&self, goal: &Goal<'_>, scratch: &mut Scratch) {
         let Scratch { query, top, walk: memory, .. } = scratch;
         let query = &*query;
-        let arrived = match self.rows.bytes() {
+        let rows = &self.rows;
+        let arrived = match rows.bytes() {
             Some(bytes) => {
                 let distance = |row: u32| bytes.distance(query.bytes(), row as usize);
-                walk(&self.graph, self.shape.count, goal, &distance, memory)
+                let touch = |row: u32| bytes.touch(row as usize);
+                walk(&self.graph, self.shape.count, goal, &(distance, touch), memory)
             }
             None => {
-                let distance = |row: u32| self.rows.distance(query, row as usize).unwrap_or(f32::INFINITY);
-                walk(&self.graph, self.shape.count, goal, &distance, memory)
+                let distance = |row: u32| rows.distance(query, row as usize).unwrap_or(f32::INFINITY);
+                let touch = |row: u32| rows.floats().into_iter().for_each(|floats| floats.touch(row as usize));
+                walk(&self.graph, self.shape.count, goal, &(distance, touch), memory)
             }
         };
         memory.hits.clear();
