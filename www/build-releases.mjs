@@ -78,7 +78,7 @@ async function embedByMiniLm() {
   const { openMiniLm } = await import("./src/releases/minilm.mjs");
   const model = await openMiniLm(minilm("model.onnx"), JSON.parse(minilm("tokenizer.json")));
   const glosses = [...chosen, ...held].map(({ sense }) => sense.gloss);
-  const embedded = await model.embed(glosses, 32, (done) => done % 20 === 0 && console.log(`all-MiniLM-L6-v2 reads ${done}/${glosses.length}`));
+  const embedded = await model.embed(glosses, (done) => done % 20 === 0 && console.log(`all-MiniLM-L6-v2 reads ${done}/${glosses.length}`));
   await write("minilm.npy", embedded.slice(0, chosen.length));
   await write("minilm-queries.npy", embedded.slice(chosen.length));
   writeFileSync(at("minilm-card.json"), JSON.stringify({ ...own, model: JSON.parse(minilm("card.json")) }));

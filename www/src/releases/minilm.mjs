@@ -7,6 +7,9 @@ import { env, InferenceSession, Tensor } from "onnxruntime-web/wasm";
 /** What the model was trained to read of a text, in tokens. */
 const MAX_TOKENS = 256;
 
+/** Texts that are computed at once, at most. */
+const BATCH = 32;
+
 // More would need a page that no other window may touch.
 env.wasm.numThreads = 1;
 
@@ -49,17 +52,16 @@ export async function openMiniLm(model, tokenizer) {
   return {
     /**
      * @param {string[]} texts
-     * @param {number} [batch] how many are computed at once
      * @param {(done: number) => void} [onProgress]
      * @returns {Promise<Float32Array[]>}
      */
-    async embed(texts, batch = 32, onProgress) {
+    async embed(texts, onProgress) {
       const vectors = [];
       const ids = texts.map(idsOf);
       const order = ids.map((_, at) => at).sort((a, b) => ids[a].length - ids[b].length || a - b);
       for (let start = 0; start < order.length; ) {
         let stop = start + 1;
-        while (stop < order.length && stop - start < batch && ids[order[stop]].length === ids[order[start]].length) stop++;
+        while (stop < order.length && stop - start < BATCH && ids[order[stop]].length === ids[order[start]].length) stop++;
         const part = order.slice(start, stop);
         const embedded = await run(part.map((at) => ids[at]));
         part.forEach((at, i) => (vectors[at] = embedded[i]));
