@@ -179,11 +179,16 @@ impl Candidate {
         }
     }
 
-    /// Candidates beside this one, for whoever has found the best of a grid: between its lines.
+    /// Whether it is on every second line of the grid.
+    pub fn is_coarse(&self) -> bool {
+        self.lists.is_none_or(|lists| LISTS.iter().skip(1).step_by(2).any(|&line| line == lists))
+    }
+
+    /// Candidates beside this one, for whoever has found the best of a coarse grid: on its other lines and between.
     pub fn neighbours(&self) -> Vec<Candidate> {
         let mut out = Vec::new();
         if let Some(lists) = self.lists {
-            out.extend([0.7, 1.4].map(|factor| Candidate { lists: Some(lists * factor), ..self.clone() }));
+            out.extend([0.5, 0.7, 1.4, 2.0].map(|factor| Candidate { lists: Some(lists * factor), ..self.clone() }));
         }
         if let Some(bits) = self.bits {
             let near = [bits.saturating_sub(1), bits + 1].into_iter();
@@ -295,12 +300,13 @@ mod tests {
     }
 
     #[test]
-    fn neighbours_lie_between_the_lines() {
+    fn a_coarse_grid_and_its_neighbours_have_all_of_the_grid() {
         let all = grid(64);
-        for candidate in &all {
-            assert!(candidate.neighbours().iter().all(|near| !all.contains(near)));
-        }
-        let ivf = all.iter().find(|c| c.index_type() == IndexType::IvfRabitq).unwrap();
-        assert_eq!(ivf.neighbours().len(), 2, "0 and 2 bits are none of them; rows are of 8 bits");
+        let (coarse, rest): (Vec<_>, Vec<_>) = all.iter().partition(|c| c.is_coarse());
+        let near: Vec<Candidate> = coarse.iter().flat_map(|c| c.neighbours()).collect();
+        assert!(coarse.len() < 2 * all.len() / 3 && near.iter().all(|near| !coarse.contains(&near)));
+        assert!(rest.iter().all(|c| near.contains(c)));
+        let ivf = all.iter().find(|c| c.index_type() == IndexType::IvfRabitq && c.is_coarse()).unwrap();
+        assert_eq!(ivf.neighbours().len(), 4, "0 and 2 bits are none of them; rows are of 8 bits");
     }
 }

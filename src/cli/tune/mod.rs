@@ -181,7 +181,7 @@ pub fn run(args: &Args, progress: Progress, output: &mut Output) -> Result<()> {
     let goal = args.goal()?;
     let task = task(args, progress)?;
     if args.dry_run {
-        return report::plan(&task, &goal, output);
+        return report::plan(&task, &goal, args.exhaustive, output);
     }
     let name = format!("{} {goal:?} {}", task.digest(), if args.exhaustive { "all" } else { "samples" });
     let mut state = State::open(args.state.as_deref(), name)?;

@@ -1,13 +1,13 @@
 //! What tuning found, for people and programs.
 
-use super::search::{Outcome, Tried};
+use super::search::{Outcome, Tried, affordable, first};
 use super::state::State;
 use super::task::Task;
 use crate::failure::{Failure, Result};
 use crate::output::Output;
 use crate::replace::replace_with;
 use elanus::tune::front::{Goal, Point, front};
-use elanus::tune::space::{Candidate, grid};
+use elanus::tune::space::Candidate;
 use elanus::words::Metric;
 use indicatif::HumanCount;
 use serde_json::{Value, json};
@@ -188,11 +188,8 @@ impl Report {
 }
 
 /// What would be tried.
-pub fn plan(task: &Task, goal: &Goal, output: &mut Output) -> Result<()> {
-    let most = goal.max_bytes.unwrap_or(f64::INFINITY);
-    let dimension = task.vectors.dimension;
-    let fits: Vec<Candidate> =
-        grid(dimension).into_iter().filter(|c| c.bytes(dimension, task.metric) as f64 <= 1.05 * most).collect();
+pub fn plan(task: &Task, goal: &Goal, exhaustive: bool, output: &mut Output) -> Result<()> {
+    let fits = if exhaustive { affordable(task, goal)? } else { first(task, goal)? };
     output.either(
         || {
             let list: String = fits.iter().map(|candidate| format!("  {candidate}\n")).collect();

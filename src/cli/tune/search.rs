@@ -22,6 +22,9 @@ const SAMPLES: [(usize, usize, usize); 2] = [(32, 2000, 100), (8, 6000, 200)];
 const SECOND: (usize, f64) = (8, 1.8);
 const LAST: (usize, f64) = (3, 1.25);
 
+/// Searches that differ by less than this factor can't be told apart on a sample.
+const SAME: f64 = 1.1;
+
 /// Rows whose search costs what a search costs of itself.
 const NONE: usize = 64;
 
@@ -57,10 +60,9 @@ impl Search<'_> {
     /// Halving on samples.
     pub fn halving(&mut self) -> Result<Outcome> {
         let (task, all) = (self.task, self.task.rows());
-        let dimension = task.vectors.dimension;
         let whole = task.sample(all, task.asked.len(), self.progress)?;
         self.check_reachable(&whole)?;
-        let mut candidates = self.affordable(dimension)?;
+        let mut candidates = first(task, &self.goal)?;
         let mut tried: Vec<Tried> = Vec::new();
         for (round, (part, least, queries)) in SAMPLES.into_iter().enumerate() {
             let rows = (all / part).max(least);
@@ -73,9 +75,12 @@ impl Search<'_> {
             let (most, factor) = if round == 0 { SECOND } else { LAST };
             let mut next = self.best(&found, most, factor);
             if round == 0 {
-                // What lies between the lines of the grid, around the best.
                 let near: Vec<Candidate> = next.iter().take(2).flat_map(Candidate::neighbours).collect();
-                next.extend(near);
+                for one in near {
+                    if !next.contains(&one) && fits(&one, task, &self.goal) {
+                        next.push(one);
+                    }
+                }
             }
             tried.extend(found);
             candidates = next;
@@ -103,7 +108,7 @@ impl Search<'_> {
         let (task, queries) = (self.task, self.task.asked.len());
         let whole = task.sample(task.rows(), queries, self.progress)?;
         self.check_reachable(&whole)?;
-        let candidates = self.affordable(task.vectors.dimension)?;
+        let candidates = affordable(task, &self.goal)?;
         let bar = self.bar(&candidates, &whole, "trying all");
         let mut tried = Vec::new();
         for candidate in &candidates {
@@ -130,20 +135,6 @@ impl Search<'_> {
                 whole.exact, self.goal.quality
             ))),
             false => Ok(()),
-        }
-    }
-
-    /// What may fit the bytes.
-    fn affordable(&self, dimension: usize) -> Result<Vec<Candidate>> {
-        let bytes = |candidate: &Candidate| candidate.bytes(dimension, self.task.metric) as f64;
-        let most = self.goal.max_bytes.unwrap_or(f64::INFINITY);
-        let (fits, rest): (Vec<_>, Vec<_>) = grid(dimension).into_iter().partition(|c| bytes(c) <= 1.05 * most);
-        match fits.is_empty() {
-            false => Ok(fits),
-            true => Err(Failure::input(format!(
-                "no index of {dimension} dimensions fits {most} bytes a vector; the smallest takes {}",
-                rest.iter().map(bytes).fold(f64::INFINITY, f64::min)
-            ))),
         }
     }
 
@@ -262,26 +253,57 @@ impl Search<'_> {
         let mut order: Vec<&Tried> = found.iter().collect();
         order.sort_by(|a, b| self.rank(&a.predicted).total_cmp(&self.rank(&b.predicted)));
         let Some(first) = order.first().map(|tried| self.rank(&tried.predicted)) else { return Vec::new() };
+        let effort = self.graph_effort(&order);
         let mut kept: Vec<Candidate> = Vec::new();
-        let mut graphs = 0;
         for tried in order {
             if kept.len() == most || self.rank(&tried.predicted) > factor * first {
                 break;
             }
-            let is_graph = tried.candidate.index_type() == IndexType::Hnsw;
-            // Graphs take longest to build, and differ little from each other.
-            if kept.contains(&tried.candidate) || (is_graph && graphs == 2.min(most / 3)) {
-                continue;
+            if !kept.contains(&tried.candidate) && tried.candidate.ef_construction.is_none_or(|ef| Some(ef) == effort) {
+                kept.push(tried.candidate.clone());
             }
-            graphs += usize::from(is_graph);
-            kept.push(tried.candidate.clone());
         }
         kept
+    }
+
+    /// Graphs take longest to build and differ little: only one goes on, the cheapest to build of those that seem as good.
+    fn graph_effort(&self, order: &[&Tried]) -> Option<usize> {
+        let graphs = || order.iter().filter(|tried| tried.candidate.index_type() == IndexType::Hnsw);
+        let best = self.rank(&graphs().next()?.predicted);
+        let alike = graphs().take_while(|tried| self.rank(&tried.predicted) <= SAME * best);
+        alike.filter_map(|tried| tried.candidate.ef_construction).min()
     }
 
     fn bar(&self, candidates: &[Candidate], sample: &Sample<'_>, what: &str) -> ProgressBar {
         self.progress.count(what, candidates.iter().map(|candidate| effort(candidate, sample)).sum())
     }
+}
+
+/// What halving begins with: every second line of the grid, which says where to look closer.
+pub fn first(task: &Task, goal: &Goal) -> Result<Vec<Candidate>> {
+    let mut candidates = affordable(task, goal)?;
+    if candidates.iter().any(Candidate::is_coarse) {
+        candidates.retain(Candidate::is_coarse);
+    }
+    Ok(candidates)
+}
+
+/// What may fit the bytes, of the whole grid.
+pub fn affordable(task: &Task, goal: &Goal) -> Result<Vec<Candidate>> {
+    let dimension = task.vectors.dimension;
+    let (fitting, rest): (Vec<_>, Vec<_>) = grid(dimension).into_iter().partition(|one| fits(one, task, goal));
+    match fitting.is_empty() {
+        false => Ok(fitting),
+        true => Err(Failure::input(format!(
+            "no index of {dimension} dimensions fits {} bytes a vector; the smallest takes {}",
+            goal.max_bytes.unwrap_or(f64::INFINITY),
+            rest.iter().map(|one| one.bytes(dimension, task.metric)).min().unwrap_or_default()
+        ))),
+    }
+}
+
+fn fits(candidate: &Candidate, task: &Task, goal: &Goal) -> bool {
+    candidate.bytes(task.vectors.dimension, task.metric) as f64 <= 1.05 * goal.max_bytes.unwrap_or(f64::INFINITY)
 }
 
 /// How long a candidate takes beside others, in steps of a progress bar.
