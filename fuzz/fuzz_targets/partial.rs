@@ -20,7 +20,17 @@ use std::sync::LazyLock;
 static ORIGINALS: LazyLock<Vec<Pieces>> = LazyLock::new(|| {
     [IndexType::IvfRabitq, IndexType::ScanRabitq]
         .into_iter()
-        .flat_map(|index_type| [false, true].map(|varchar_keys| Wanted { rows: 40, index_type, varchar_keys, in_parts: !varchar_keys, ..Wanted::default() }))
+        .flat_map(|index_type| {
+            // Keys, whether it is laid out in parts, and its groups.
+            [(true, false, None), (false, true, None), (false, true, Some(2))].map(|(varchar_keys, in_parts, groups)| Wanted {
+                rows: 40,
+                index_type,
+                varchar_keys,
+                in_parts,
+                groups,
+                ..Wanted::default()
+            })
+        })
         .filter_map(|wanted| Pieces::of(&file(&wanted)).ok())
         .collect()
 });

@@ -36,6 +36,11 @@ pub struct Recipe {
     #[arg(long)]
     nlist: Option<usize>,
 
+    /// With --checks, IVF_RABITQ of 1 bit and IVF_PQ of 4: how many groups the lists are parted into, so that a search in ranges
+    /// fetches the centroids of the nearest groups alone; 0 for none. Default: a 32nd of the lists, if they are 2,048 or more.
+    #[arg(long)]
+    ngroups: Option<usize>,
+
     /// SCAN_RABITQ, IVF_RABITQ: bits a dimension of the codes, 1 to 8. With 5 or more a file can do without rows
     /// (--rerank none).
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=8))]
@@ -63,6 +68,7 @@ impl Default for Recipe {
             ef_construction: EF_CONSTRUCTION,
             calibrate: CALIBRATE,
             nlist: None,
+            ngroups: None,
             bits: 1,
             m: None,
             nbits: None,
@@ -158,6 +164,16 @@ impl Recipe {
             }
             card["nlist"] = nlist.into();
         }
+        if let Some(ngroups) = self.ngroups {
+            let has_groups = index_type == IndexType::IvfRabitq && bits == 1
+                || index_type == IndexType::IvfPq && self.nbits == Some(4);
+            if !has_groups {
+                return Err(Failure::usage(format!(
+                    "--ngroups is for IVF_RABITQ of 1 bit and IVF_PQ with --nbits 4; lists of {index_type} are in no groups"
+                )));
+            }
+            card["ngroups"] = ngroups.into();
+        }
         if bits > 1 {
             if !index_type.has_bits() {
                 return Err(Failure::usage(format!("--bits is for RaBitQ codes; {index_type} has none")));
@@ -182,6 +198,7 @@ impl Recipe {
             ef_construction: self.ef_construction,
             calibration_queries: self.calibrate,
             nlist: self.nlist,
+            ngroups: self.ngroups,
             bits,
             m: self.m,
             nbits: self.nbits.unwrap_or(8),

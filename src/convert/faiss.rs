@@ -44,7 +44,7 @@ pub fn faiss<E: From<Error>>(parts: &Parts, sink: &mut Sink<'_, E>) -> std::resu
             };
             mapped(parts, ids, sink, inner)
         }
-        Structure::Lists(Partition { sizes, order, centroids }) => {
+        Structure::Lists(Partition { sizes, order, centroids, .. }) => {
             let mut head = Head::default();
             common(&mut head, b"IwFl", parts).u64(sizes.len()).u64(1);
             // Lists for cosines are chosen by the distance of vectors at length 1.

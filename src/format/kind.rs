@@ -52,6 +52,9 @@ impl Kind {
     /// Rows as bf16.
     pub const ROWS_BF16: Kind = Kind(17);
 
+    /// What a search in parts reads of lists in groups: their centroids in 8 bits, and checksums of bundles.
+    pub const GROUPS: Kind = Kind(24);
+
     /// What a search reads of each list, together. A reader of whole files may pass over them.
     pub const BUNDLES: Kind = Kind(0x8000_0080);
     /// Checksums of blocks of the file. A reader of whole files may pass over them.
@@ -80,6 +83,7 @@ impl Kind {
         (Kind::ROWS_BITS, "rows_bits"),
         (Kind::ROWS_F16, "rows_f16"),
         (Kind::ROWS_BF16, "rows_bf16"),
+        (Kind::GROUPS, "groups"),
         (Kind::BUNDLES, "bundles"),
         (Kind::CHECKS, "checks"),
     ];
@@ -91,7 +95,11 @@ impl Kind {
 
     /// The first format version that has the section.
     pub fn since(self) -> u32 {
-        if self == Kind::COARSE { 2 } else { 1 }
+        match self {
+            Kind::GROUPS => 3,
+            Kind::COARSE => 2,
+            _ => 1,
+        }
     }
 
     /// Whether a reader that doesn't know the section may pass over it.

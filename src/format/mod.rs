@@ -28,7 +28,7 @@ use xxhash_rust::xxh64::xxh64;
 pub const MAGIC: [u8; 8] = *b"\x89ELANUS\n";
 
 /// The versions that [`FileReader`] reads. [`FileWriter`] writes the first of them that has all sections of the file.
-pub const READABLE_VERSIONS: RangeInclusive<u32> = 1..=2;
+pub const READABLE_VERSIONS: RangeInclusive<u32> = 1..=3;
 
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 128;

@@ -83,7 +83,7 @@ pub fn build<'a>(
     }
     let (steps, finished) = (partition::bits_steps(rows, params), AtomicUsize::new(0));
     let done = |n| progress(finished.fetch_add(n, Ordering::Relaxed) + n, steps);
-    let Partition { sizes, order, centroids } = Partition::of_bits(rows, params, &done)?;
+    let Partition { sizes, order, centroids, .. } = Partition::of_bits(rows, params, &done)?;
     let mut in_lists = Vec::with_capacity(rows.data().len());
     order.iter().for_each(|&row| in_lists.extend_from_slice(rows.row(row as usize)));
     Ok(Sections {

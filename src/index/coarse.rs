@@ -69,10 +69,19 @@ impl Places {
     }
 }
 
-/// Rounds the shifts of lists. What they then are, with the centroids that they point to, and the section, in which
-/// all that comes after the codes is still zero.
-pub(super) fn round(shifts: Vec<Shift>, mean: &[f32], rotation: &Rotation) -> (Vec<Shift>, Vec<f32>, Vec<u8>) {
-    let places = Places::new(mean.len(), shifts.len());
+/// Shifts of lists after rounding.
+#[derive(Debug)]
+pub(super) struct Rounded {
+    /// What they then are.
+    pub shifts: Vec<Shift>,
+    /// The centroids that they point to, of the padded dimension.
+    pub centroids: Vec<f32>,
+    scales: Vec<f32>,
+    codes: Vec<i8>,
+}
+
+/// Rounds the shifts of lists.
+pub(super) fn round(shifts: Vec<Shift>, mean: &[f32], rotation: &Rotation) -> Rounded {
     let (mut scales, mut codes) = (Vec::with_capacity(shifts.len()), Vec::new());
     let (mut rounded, mut centroids) = (Vec::with_capacity(shifts.len()), Vec::new());
     for shift in shifts {
@@ -85,11 +94,26 @@ pub(super) fn round(shifts: Vec<Shift>, mean: &[f32], rotation: &Rotation) -> (V
         rounded.push(shift);
         centroids.extend(centroid);
     }
-    let products: Vec<f32> = rounded.iter().map(|shift| shift.product).collect();
-    let mut section = [as_bytes(mean), as_bytes(&scales), as_bytes(&products)].concat();
-    section.extend(codes.iter().map(|&code| code as u8));
-    section.resize(places.mean_i8().end, 0);
-    (rounded, centroids, section)
+    Rounded { shifts: rounded, centroids, scales, codes }
+}
+
+impl Rounded {
+    /// Scales, t and codes of some of the lists.
+    pub fn shifts_of(&self, lists: Range<usize>) -> Vec<u8> {
+        let padded = self.codes.len() / self.scales.len().max(1);
+        let products: Vec<f32> = self.shifts[lists.clone()].iter().map(|shift| shift.product).collect();
+        let mut out = [as_bytes(&self.scales[lists.clone()]), as_bytes(&products)].concat();
+        out.extend(self.codes[lists.start * padded..lists.end * padded].iter().map(|&code| code as u8));
+        out
+    }
+
+    /// The section, in which all that comes after the codes is still zero.
+    pub fn section(&self, mean: &[f32]) -> Vec<u8> {
+        let mut section = as_bytes(mean).to_vec();
+        section.extend(self.shifts_of(0..self.scales.len()));
+        section.resize(Places::new(mean.len(), self.scales.len()).mean_i8().end, 0);
+        section
+    }
 }
 
 /// The centroids of a section, as the section `centroids` would have them.
@@ -97,23 +121,33 @@ pub(super) fn round(shifts: Vec<Shift>, mean: &[f32], rotation: &Rotation) -> (V
 /// # Errors
 /// `CORRUPT_FILE` if it isn't of so many lists; `OUT_OF_MEMORY`.
 pub(super) fn centroids(section: &Blob, dimension: usize, lists: usize) -> Result<Blob> {
-    let places = Places::new(dimension, lists);
-    places.check(section)?;
+    Places::new(dimension, lists).check(section)?;
+    centroids_of(section, dimension, lists)
+}
+
+/// The same of a section that begins with so many lists.
+pub(super) fn centroids_of(section: &[u8], dimension: usize, lists: usize) -> Result<Blob> {
+    let padded = crate::quantize::rotation::padded(dimension);
     let (mean, rest) = section.split_at(4 * dimension);
-    let (scales, rest) = rest.split_at(4 * lists);
-    let (products, rest) = rest.split_at(4 * lists);
-    let mut buffer = AlignedBuffer::zeroed(4 * (dimension + lists * (places.padded + 1)))?;
+    let mut buffer = AlignedBuffer::zeroed(4 * (dimension + lists * (padded + 1)))?;
     let (first, others) = buffer.as_mut_slice().split_at_mut(4 * dimension);
-    let (rotated, last) = others.split_at_mut(4 * lists * places.padded);
+    let (rotated, products) = others.split_at_mut(4 * lists * padded);
     first.copy_from_slice(mean);
-    last.copy_from_slice(products);
-    let of_lists = scales.as_chunks().0.iter().zip(rest.chunks_exact(places.padded));
+    decode_shifts(&rest[..lists * (8 + padded)], padded, rotated, products);
+    Ok(buffer.into())
+}
+
+/// Scales, t and codes of lists as u and t in floats.
+pub(super) fn decode_shifts(shifts: &[u8], padded: usize, rotated: &mut [u8], products: &mut [u8]) {
+    let (scales, rest) = shifts.split_at(products.len());
+    let (own, codes) = rest.split_at(products.len());
+    products.copy_from_slice(own);
+    let of_lists = scales.as_chunks().0.iter().zip(codes.chunks_exact(padded));
     let numbers = of_lists.flat_map(|(&scale, codes)| {
         let scale = f32::from_le_bytes(scale);
         codes.iter().map(move |&code| scale * f32::from(code as i8))
     });
     rotated.as_chunks_mut().0.iter_mut().zip(numbers).for_each(|(place, x)| *place = x.to_le_bytes());
-    Ok(buffer.into())
 }
 
 fn decode(scale: f32, codes: &[i8]) -> impl Iterator<Item = f32> + '_ {
@@ -139,7 +173,9 @@ mod tests {
             let given: Vec<Vec<f32>> =
                 (0..9).map(|list| if list == 4 { mean.clone() } else { draw(dimension) }).collect();
             let shifts: Vec<Shift> = given.iter().map(|centroid| Shift::new(&mean, centroid, &rotation)).collect();
-            let (rounded, near, section) = round(shifts.clone(), &mean, &rotation);
+            let all = round(shifts.clone(), &mean, &rotation);
+            let section = all.section(&mean);
+            let Rounded { shifts: rounded, centroids: near, .. } = all;
             let read = centroids(&Blob::copy_of(&section).unwrap(), dimension, 9).unwrap();
             let rotated = rounded.iter().flat_map(|shift| &shift.rotated);
             let expected: Vec<f32> =

@@ -64,7 +64,7 @@ impl Ivf {
     }
 
     fn sections<'a>(
-        Partition { sizes, order, centroids }: &Partition,
+        Partition { sizes, order, centroids, .. }: &Partition,
         stored: Cow<'a, [f32]>,
         dimension: usize,
         params: &BuildParams,
@@ -83,6 +83,7 @@ impl Ivf {
     /// The lists, taken out of the file.
     pub fn partition(&self) -> Partition {
         Partition {
+            groups: Vec::new(),
             sizes: self.lists.iter().map(|list| list.rows).collect(),
             order: self.rows.numbers().unwrap_or_default().to_vec(),
             centroids: self.centroids().to_vec(),

@@ -104,7 +104,30 @@ impl Lists {
         Ok(Lists(all))
     }
 
-    /// How many there are; at least one.
+    /// Some of a file's lists, in their order.
+    pub fn of_some(lists: impl IntoIterator<Item = List>) -> Self {
+        Lists(lists.into_iter().collect())
+    }
+
+    /// Adds lists, of which none is there, where they belong.
+    pub fn add(&mut self, lists: &[List]) {
+        let Some(first) = lists.first() else { return };
+        let behind = self.0.split_off(self.before(first.first_row));
+        self.0.extend_from_slice(lists);
+        self.0.extend_from_slice(&behind);
+    }
+
+    /// The list that a row is in, if it is among these.
+    pub fn find(&self, row: usize) -> Option<List> {
+        self.0.get(self.before(row)).copied().filter(|list| list.first_row <= row)
+    }
+
+    /// How many of them end at this row or before it.
+    pub fn before(&self, row: usize) -> usize {
+        self.0.partition_point(|list| list.first_row + list.rows <= row)
+    }
+
+    /// How many there are; of a whole file at least one.
     pub fn count(&self) -> usize {
         self.0.len()
     }
@@ -121,7 +144,7 @@ impl Lists {
 
     /// The list that a row is in. Panics if there is no such row.
     pub fn of(&self, row: usize) -> u32 {
-        let list = self.0.partition_point(|list| list.first_row + list.rows <= row);
+        let list = self.before(row);
         assert!(list < self.0.len(), "row {row} is in no list");
         list as u32
     }
@@ -140,8 +163,7 @@ impl Lists {
 
     /// How many lists a search looks into.
     pub fn nprobe(&self, params: &SearchParams) -> usize {
-        let default = (PROBED_ROOTS * (self.count() as f64).sqrt()).ceil() as usize;
-        params.nprobe.unwrap_or(default).min(self.count())
+        nprobe(params, self.count())
     }
 
     /// Keeps of all lists, in `near` with their distances, the `nprobe` nearest that have an allowed
@@ -165,6 +187,12 @@ impl Lists {
         }
         near.truncate(kept);
     }
+}
+
+/// How many of so many lists a search looks into.
+pub(super) fn nprobe(params: &SearchParams, lists: usize) -> usize {
+    let default = (PROBED_ROOTS * (lists as f64).sqrt()).ceil() as usize;
+    params.nprobe.unwrap_or(default).min(lists)
 }
 
 /// Checks that section 12 gives each number once, ascending within each list.

@@ -85,6 +85,9 @@ pub struct BuildParams {
     /// Laid out to be searched in parts. IVF_RABITQ of 1 bit and IVF_PQ of 4 then keep centroids in 8 bits, which take a
     /// fourth of the bytes, and codes of what rows have past these.
     pub in_parts: bool,
+    /// Laid out in parts: how many groups the lists are parted into; 0 for none. `None`: if there are very many lists, as many as suit
+    /// their number.
+    pub ngroups: Option<usize>,
     /// Seeds every random choice: the same rows and seed give the same bytes.
     pub seed: u64,
 }
@@ -101,6 +104,7 @@ impl Default for BuildParams {
             m: None,
             nbits: 8,
             in_parts: false,
+            ngroups: None,
             seed: 0,
         }
     }

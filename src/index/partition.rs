@@ -3,6 +3,7 @@
 //! Lists that are near each other lie near each other: a query that looks into several of them then
 //! reads few runs of bytes.
 
+use super::groups::{GROUPED_FROM, LISTS_PER_GROUP};
 use super::lists::MAX_LISTS;
 use super::params::BuildParams;
 use crate::distance::kernels;
@@ -36,6 +37,8 @@ pub struct Partition {
     pub sizes: Vec<usize>,
     /// Which row lies where: list after list, ascending in each.
     pub order: Vec<u32>,
+    /// How many lists, one behind the other, each group has; nothing if they aren't in groups.
+    pub groups: Vec<usize>,
     /// What a query is compared with to choose lists, one after the other: of lists that are made here,
     /// the means of their rows.
     pub centroids: Vec<f32>,
@@ -61,6 +64,12 @@ fn bits_sample(rows: BitsView<'_>, lists: usize) -> usize {
 fn wanted(rows: usize, params: &BuildParams) -> usize {
     let default = ((LISTS_PER_ROOT * (rows as f64).sqrt()).round() as usize).min(rows / LEAST_ROWS);
     params.nlist.unwrap_or(default.clamp(1, MAX_LISTS)).min(rows).max(1)
+}
+
+/// How many groups so many lists are parted into; 0 for none.
+fn wanted_groups(lists: usize, params: &BuildParams) -> usize {
+    let default = if lists >= GROUPED_FROM { lists / LISTS_PER_GROUP } else { 0 };
+    if params.in_parts { params.ngroups.unwrap_or(default).min(lists) } else { 0 }
 }
 
 impl Partition {
@@ -113,10 +122,13 @@ impl Partition {
     fn chained(members: &[Vec<u32>], means: &[f32], params: &BuildParams) -> Self {
         let dimension = means.len() / members.len();
         if members.iter().all(Vec::is_empty) {
-            return Partition { sizes: vec![0], order: Vec::new(), centroids: means.to_vec() };
+            return Partition { sizes: vec![0], order: Vec::new(), groups: Vec::new(), centroids: means.to_vec() };
         }
-        let chain = chain(means, dimension, params.seed);
+        let groups = wanted_groups(members.len(), params);
+        let parts = if groups > 0 { chained_parts(means, dimension, groups, params.seed) } else { Vec::new() };
+        let chain = if groups > 0 { parts.concat() } else { chain(means, dimension, params.seed) };
         Partition {
+            groups: parts.iter().map(Vec::len).collect(),
             sizes: chain.iter().map(|&list| members[list].len()).collect(),
             order: chain.iter().flat_map(|&list| &members[list]).copied().collect(),
             centroids: chain.iter().flat_map(|&list| vector(means, list, dimension)).copied().collect(),
@@ -148,7 +160,19 @@ impl Partition {
             list.to_vec()
         });
         let centroids = means(rows.dimension(), &lists.collect::<Vec<_>>(), |row| rows.row(row).iter().copied());
-        Partition { sizes, order, centroids }
+        Partition { sizes, order, groups: Vec::new(), centroids }
+    }
+
+    /// The means of each group's lists, whose centroids these are.
+    pub(super) fn means_of_groups(&self, centroids: &[f32], width: usize) -> Vec<f32> {
+        let mut first = 0;
+        let members: Vec<Vec<u32>> = (self.groups.iter())
+            .map(|&lists| {
+                first += lists as u32;
+                (first - lists as u32..first).collect()
+            })
+            .collect();
+        means(width, &members, |list| vector(centroids, list, width).iter().copied())
     }
 
     /// Refuses lists that aren't of these rows.
@@ -199,18 +223,24 @@ fn chain(centroids: &[f32], dimension: usize, seed: u64) -> Vec<usize> {
     if count <= CHAINED_AT_ONCE {
         return greedy(centroids, dimension, all, None);
     }
-    // All pairs of many would take too long: parts of them are chained, and the members of each
-    // begin with the one that is nearest to the last of the part before.
-    let Ok(rows) = MatrixView::new(centroids, dimension) else { return all };
-    let parts = Centroids::train(rows, (count as f64).sqrt() as usize, false, seed, &|_| ());
+    // All pairs of many would take too long.
+    chained_parts(centroids, dimension, (count as f64).sqrt() as usize, seed).concat()
+}
+
+/// Parts of the centroids, at most so many, of which each lies near the one before, and its first member near the last of
+/// that one.
+fn chained_parts(centroids: &[f32], dimension: usize, parts: usize, seed: u64) -> Vec<Vec<usize>> {
+    let count = centroids.len() / dimension;
+    let Ok(rows) = MatrixView::new(centroids, dimension) else { return vec![(0..count).collect()] };
+    let parts = Centroids::train(rows, parts, false, seed, &|_| ());
     let mut members = kmeans::group(&parts.assign(rows, &|_| ()), parts.count());
     members.retain(|members| !members.is_empty());
-    let mut chained: Vec<usize> = Vec::with_capacity(count);
+    let mut chained: Vec<Vec<usize>> = Vec::with_capacity(members.len());
     let means = means(dimension, &members, |row| rows.row(row).iter().copied());
     for part in chain(&means, dimension, seed) {
         let members = members[part].iter().map(|&row| row as usize).collect();
-        let next = greedy(centroids, dimension, members, chained.last().copied());
-        chained.extend(next);
+        let last = chained.last().and_then(|part| part.last()).copied();
+        chained.push(greedy(centroids, dimension, members, last));
     }
     chained
 }

@@ -6,7 +6,8 @@
 //! bit: rows are numbered anew, but in their order, and equal distances go by the numbers that rows were
 //! given by, which come along.
 
-use super::lists::List;
+use super::groups::{Groups, Members};
+use super::lists::{self, List};
 use super::params::SearchParams;
 use super::rows::Rows;
 use super::scan::Scan;
@@ -18,7 +19,9 @@ use crate::words::{Bitmap, Blob, Error, Hit, Result};
 #[derive(Debug, Clone)]
 pub struct Parts {
     shape: Shape,
+    /// Where lists are in groups, over these as if they were lists.
     scan: Scan,
+    groups: Option<Groups>,
 }
 
 /// Lists whose codes were put together: of each its place in the file, and where its rows begin there.
@@ -70,12 +73,69 @@ impl Parts {
     pub fn open(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
         let scan = Scan::open_lists(shape, sections, Rows::nowhere(shape)?)?;
         scan.verify_lists()?;
-        Ok(Parts { shape: *shape, scan })
+        Ok(Parts { shape: *shape, scan, groups: None })
     }
 
-    /// How many lists there are, and how large.
+    /// What groups of lists are chosen by: rotation, their centroids and codebooks.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`.
+    pub fn open_groups(shape: &Shape, sections: &Sections<Blob>) -> Result<Self> {
+        let (scan, groups) = Scan::open_groups(shape, sections, Rows::nowhere(shape)?)?;
+        scan.verify_lists()?;
+        Ok(Parts { shape: *shape, scan, groups: Some(groups) })
+    }
+
+    /// The groups that lists are in; `None` if they are in none.
+    pub fn groups(&self) -> Option<&Groups> {
+        self.groups.as_ref()
+    }
+
+    /// The groups that are looked into, in their order; and the search in [their lists](Self::with_members).
+    ///
+    /// # Errors
+    /// `DIMENSION_MISMATCH`, `INVALID_VECTOR`.
+    pub fn choose_groups(
+        &self,
+        asked: &[f32],
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        scratch: &mut Scratch,
+    ) -> Result<(Vec<u32>, SearchParams)> {
+        let Some(groups) = &self.groups else { return Ok((Vec::new(), *params)) };
+        self.prepare(asked, scratch)?;
+        let chosen = self.scan.choose_groups(groups, params, allow, scratch);
+        Ok((chosen, SearchParams { nprobe: Some(lists::nprobe(params, groups.lists())), ..*params }))
+    }
+
+    /// The same file with the lists of some groups, and no others.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`; `OUT_OF_MEMORY`.
+    pub fn with_members(&self, members: &[Members]) -> Result<Self> {
+        Ok(Parts { shape: self.shape, scan: self.scan.with_members(members)?, groups: None })
+    }
+
+    /// Lists that are known: all, but where they are in groups, which then are in their place.
     pub fn lists(&self) -> &super::Lists {
         self.scan.lists()
+    }
+
+    /// Blocks of codes of the whole file.
+    pub fn blocks(&self) -> usize {
+        self.groups.as_ref().map_or_else(|| self.scan.lists().blocks(), Groups::blocks)
+    }
+
+    /// How many lists the file has, and the rows of the least of them, the middle one and the largest.
+    pub fn sizes(&self) -> (usize, [usize; 3]) {
+        match &self.groups {
+            Some(groups) => (groups.lists(), groups.sizes()),
+            None => (self.scan.lists().count(), self.scan.lists().sizes()),
+        }
+    }
+
+    fn prepare(&self, asked: &[f32], scratch: &mut Scratch) -> Result<()> {
+        query::prepare(asked, self.shape.dimension, self.shape.metric, scratch.query.floats_mut())
     }
 
     /// Bytes of the codes of 32 rows.
@@ -94,8 +154,7 @@ impl Parts {
         allow: Option<&Bitmap>,
         scratch: &mut Scratch,
     ) -> Result<Gathered> {
-        let floats = scratch.query.floats_mut();
-        query::prepare(asked, self.shape.dimension, self.shape.metric, floats)?;
+        self.prepare(asked, scratch)?;
         self.scan.choose(params, allow, scratch);
         Ok(Gathered::new(scratch.scan.probes().iter().map(|probe| probe.list).collect()))
     }

@@ -26,6 +26,7 @@
 use super::Scratch;
 use super::coarse;
 use super::fine::{Codes, Fine, FineScratch};
+use super::groups::{self, Groups, Members};
 use super::lists::{self, Lists};
 use super::params::{BuildParams, Progress, SearchParams};
 use super::partition::{self, Partition};
@@ -57,6 +58,8 @@ pub struct Scan {
     /// The mean, and of several lists their shifts.
     centroids: Blob,
     lists: Lists,
+    /// Where lists are in groups: these, and their shifts, as the centroids of lists are kept.
+    groups: Option<Box<(Groups, Blob)>>,
     /// Of codes that are numbers of centroids.
     books: Option<pq::Books>,
     codes: Blob,
@@ -146,10 +149,20 @@ impl Scan {
         // Only lists whose codes the scan reads whole are searched in parts.
         let is_coarse =
             params.in_parts && partition.is_some() && !has_levels && parts.is_none_or(|_| params.nbits == 4);
-        let (mut coarse, mut rounded) = (None, Vec::new());
-        if is_coarse {
-            let (shifted, near, section) = coarse::round(shifts, &mean, &rotation);
-            (shifts, rounded, coarse) = (shifted, near, Some(section));
+        let (mut coarse, mut in_groups, mut rounded) = (None, None, Vec::new());
+        if let Some(partition) = partition.as_ref().filter(|_| is_coarse) {
+            let of_lists = coarse::round(shifts, &mean, &rotation);
+            if partition.groups.is_empty() {
+                coarse = Some(of_lists.section(&mean));
+            } else {
+                let means = partition.means_of_groups(&of_lists.centroids, rotation.padded());
+                let means = means.chunks_exact(rotation.padded()).map(|c| &c[..dimension]);
+                let of_groups = means.map(|c| rabitq::Shift::new(&mean, c, &rotation)).collect();
+                let of_groups = coarse::round(of_groups, &mean, &rotation);
+                let [root, section] = groups::write(&mean, &partition.groups, &of_groups, &of_lists, &partition.sizes);
+                (coarse, in_groups) = (Some(root), Some(section));
+            }
+            (shifts, rounded) = (of_lists.shifts, of_lists.centroids);
         }
         let (centroids, width) = if is_coarse { (&rounded[..], rotation.padded()) } else { (centroids, dimension) };
         let order = partition.as_ref().map(|partition| &partition.order[..]);
@@ -213,6 +226,7 @@ impl Scan {
         let mut sections = Sections {
             centroids: coarse.is_none().then(|| as_bytes(&centroids).to_vec().into()),
             coarse: coarse.map(Into::into),
+            groups: in_groups.map(Into::into),
             rotation: Some(signs.into()),
             lists: Some(directory.into()),
             codes: Some(codes.into()),
@@ -271,15 +285,28 @@ impl Scan {
                 lists.count()
             )));
         }
+        let mut groups = None;
         let centroids = match (&sections.coarse, &sections.centroids) {
+            (None, _) if sections.groups.is_some() => {
+                return Err(Error::corrupt(
+                    "the file has groups of lists and nothing that says which; it was written wrongly",
+                ));
+            }
             (Some(_), Some(_)) => {
                 return Err(Error::corrupt(
                     "the file has centroids twice, in 8 bits and in 32; it was written wrongly",
                 ));
             }
-            (Some(coarse), None) if shape.index_type.has_lists() => {
-                coarse::centroids(coarse, shape.dimension, lists.count())?
-            }
+            (Some(coarse), None) if shape.index_type.has_lists() => match &sections.groups {
+                None => coarse::centroids(coarse, shape.dimension, lists.count())?,
+                Some(section) => {
+                    let own = Groups::open(coarse, shape.dimension, shape.count)?;
+                    let centroids = own.centroids(&coarse[..4 * shape.dimension], section, &lists)?;
+                    let shifts = coarse::centroids_of(coarse, shape.dimension, own.count())?;
+                    groups = Some(Box::new((own, shifts)));
+                    centroids
+                }
+            },
             _ => need(&sections.centroids, "centroids")?.clone(),
         };
         let shifts =
@@ -298,7 +325,42 @@ impl Scan {
             _ => None,
         };
         let codes = AlignedBuffer::zeroed(0)?.into();
-        Ok(Scan { rotation, centroids, lists, books, codes, extended: None, rows })
+        Ok(Scan { rotation, centroids, lists, groups, books, codes, extended: None, rows })
+    }
+
+    /// What groups are chosen by, where lists are in some: a scan over the groups as if they were lists.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE`.
+    pub(super) fn open_groups(shape: &Shape, sections: &Sections<Blob>, rows: Rows) -> Result<(Self, Groups)> {
+        let need = |section, what| required(section, what, shape.index_type);
+        let root = need(&sections.coarse, "centroids")?;
+        let rotation = Rotation::new(need(&sections.rotation, "a rotation")?, shape.dimension)?;
+        let groups = Groups::open(root, shape.dimension, shape.count)?;
+        let centroids = coarse::centroids_of(root, shape.dimension, groups.count())?;
+        let books = match shape.index_type {
+            IndexType::IvfPq => Some(pq::Books::open(need(&sections.codebooks, "codebooks")?, shape.dimension)?),
+            _ => None,
+        };
+        let codes = AlignedBuffer::zeroed(0)?.into();
+        let scan =
+            Scan { rotation, centroids, lists: groups.as_lists(), groups: None, books, codes, extended: None, rows };
+        Ok((scan, groups))
+    }
+
+    /// The same with the lists of some groups in place of the groups.
+    ///
+    /// # Errors
+    /// `CORRUPT_FILE` if a number isn't finite; `OUT_OF_MEMORY`.
+    pub(super) fn with_members(&self, members: &[Members]) -> Result<Self> {
+        let (mean, _) = self.centroids();
+        let scan = Scan {
+            centroids: groups::centroids(as_bytes(mean), members)?,
+            lists: Lists::of_some(members.iter().flat_map(|members| members.lists.iter().copied())),
+            ..self.clone()
+        };
+        scan.verify_lists()?;
+        Ok(scan)
     }
 
     /// Checks every number.
@@ -325,7 +387,8 @@ impl Scan {
     /// Checks every number that lists are chosen by.
     pub(super) fn verify_lists(&self) -> Result<()> {
         let (mean, shifts) = self.centroids();
-        if mean.iter().chain(shifts).any(|x| !x.is_finite()) {
+        let of_groups = self.groups.as_deref().and_then(|(_, shifts)| shifts.as_numbers().ok()).unwrap_or_default();
+        if mean.iter().chain(shifts).chain(of_groups).any(|x| !x.is_finite()) {
             return Err(Error::corrupt("a centroid isn't finite; the file is damaged"));
         }
         self.books.as_ref().map_or(Ok(()), pq::Books::verify)
@@ -426,6 +489,21 @@ impl Scan {
         }
     }
 
+    /// Leaves in `scan.near` the nearest groups: see [`Groups::choose`]. For a scan over groups.
+    pub(super) fn choose_groups(
+        &self,
+        groups: &Groups,
+        params: &SearchParams,
+        allow: Option<&Bitmap>,
+        asked: &mut Scratch,
+    ) -> Vec<u32> {
+        let Scratch { query: asked, scan, .. } = asked;
+        let (mean, shifts) = self.centroids();
+        scan.query.prepare(asked.floats(), mean, &self.rotation, self.books.as_ref(), self.rows.shape().metric);
+        let nprobe = lists::nprobe(params, groups.lists());
+        nearest_groups(groups, &scan.query, shifts, &mut scan.near, (nprobe, params.limit), allow)
+    }
+
     /// Leaves the lists to be scanned in `scan.probes`, nearest first.
     pub(super) fn choose(&self, params: &SearchParams, allow: Option<&Bitmap>, asked: &mut Scratch) {
         let Scratch { query: asked, scan, .. } = asked;
@@ -441,12 +519,17 @@ impl Scan {
         let d = self.rotation.padded();
         let (rotated, products) = shifts.split_at(self.lists.count() * d);
         let shift = |list: u32| (&rotated[list as usize * d..][..d], products[list as usize]);
-        near.clear();
-        near.extend((0..self.lists.count() as u32).map(|row| {
-            let (rotated, product) = shift(row);
-            Hit { row, distance: query.distance(rotated, product) }
-        }));
-        self.lists.choose(near, self.lists.nprobe(params), params.limit, allow);
+        let nprobe = self.lists.nprobe(params);
+        let lists: Vec<u32> = match self.groups.as_deref() {
+            None => (0..self.lists.count() as u32).collect(),
+            Some((groups, shifts)) => {
+                let shifts: &[f32] = shifts.as_numbers().unwrap_or_default();
+                let chosen = nearest_groups(groups, query, &shifts[mean.len()..], near, (nprobe, params.limit), allow);
+                chosen.into_iter().flat_map(|group| groups.lists_of(group as usize)).map(|list| list as u32).collect()
+            }
+        };
+        measure(query, shifts, self.lists.count(), &lists, near);
+        self.lists.choose(near, nprobe, params.limit, allow);
         probes.extend(near.iter().map(|near| {
             let (rotated, product) = shift(near.row);
             Probe { list: self.lists.get(near.row), place: query.place_in(rotated, product) }
@@ -502,4 +585,32 @@ impl Scan {
         let floats: &[f32] = self.centroids.as_numbers().unwrap_or_default();
         floats.split_at(self.rows.shape().dimension)
     }
+}
+
+/// The groups with these shifts that are looked into, in their order.
+fn nearest_groups(
+    groups: &Groups,
+    query: &rabitq::Query,
+    shifts: &[f32],
+    near: &mut Vec<Hit>,
+    (nprobe, limit): (usize, usize),
+    allow: Option<&Bitmap>,
+) -> Vec<u32> {
+    let all: Vec<u32> = (0..groups.count() as u32).collect();
+    measure(query, shifts, groups.count(), &all, near);
+    groups.choose(near, nprobe, limit, allow);
+    let mut chosen: Vec<u32> = near.iter().map(|hit| hit.row).collect();
+    chosen.sort_unstable();
+    chosen
+}
+
+/// Puts into `near` how far these of so many lists or groups are, by their shifts.
+fn measure(query: &rabitq::Query, shifts: &[f32], count: usize, some: &[u32], near: &mut Vec<Hit>) {
+    let (rotated, products) = shifts.split_at(shifts.len() - count);
+    let d = rotated.len() / count;
+    near.clear();
+    near.extend(some.iter().map(|&row| {
+        let distance = query.distance(&rotated[row as usize * d..][..d], products[row as usize]);
+        Hit { row, distance }
+    }));
 }

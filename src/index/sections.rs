@@ -102,6 +102,8 @@ pub struct Sections<B> {
     pub order: Option<B>,
     /// Kind 13: bits of codes that the scan doesn't read (`quantize::extended`, `quantize::pq`).
     pub extended: Option<B>,
+    /// Kind 24: lists in groups (`index::groups`).
+    pub groups: Option<B>,
     /// Kind 14: centroids of parts (`quantize::pq`).
     pub codebooks: Option<B>,
     /// Kind 15: rows of bits (`index::bit_rows`).
@@ -127,6 +129,7 @@ impl<B> Default for Sections<B> {
             calibration: None,
             order: None,
             extended: None,
+            groups: None,
             codebooks: None,
             rows_bits: None,
         }
@@ -166,6 +169,7 @@ impl Sections<Blob> {
             calibration: file.section(Kind::CALIBRATION),
             order: file.section(Kind::ORDER),
             extended: file.section(Kind::EXTENDED),
+            groups: file.section(Kind::GROUPS),
             codebooks: file.section(Kind::CODEBOOKS),
             rows_bits: file.section(Kind::ROWS_BITS),
         }
@@ -187,6 +191,7 @@ impl<'a> Built<'a> {
             (Kind::CALIBRATION, self.calibration),
             (Kind::ORDER, self.order),
             (Kind::EXTENDED, self.extended),
+            (Kind::GROUPS, self.groups),
             (Kind::CODEBOOKS, self.codebooks),
             (Kind::ROWS_BITS, self.rows_bits),
             (Kind::ROWS_F16, self.rows_f16),
@@ -215,6 +220,7 @@ impl<'a> Built<'a> {
             calibration: copy(&self.calibration)?,
             order: copy(&self.order)?,
             extended: copy(&self.extended)?,
+            groups: copy(&self.groups)?,
             codebooks: copy(&self.codebooks)?,
             rows_bits: copy(&self.rows_bits)?,
         })

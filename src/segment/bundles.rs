@@ -15,7 +15,7 @@
 
 use crate::format::{FileWriter, Header, Kind, checksum};
 use crate::index::lists::List;
-use crate::index::{Lists, coarse, float_rows};
+use crate::index::{Groups, Lists, coarse, float_rows};
 use crate::quantize::sq8;
 use crate::words::{Error, Metric, Precision, Result};
 use std::ops::{Deref, Range};
@@ -62,9 +62,9 @@ impl Bundles {
         start..self.codes_end(start, list) + list.rows as u64 * row
     }
 
-    /// Bytes of the section.
-    pub fn bytes(&self, lists: &Lists) -> u64 {
-        lists.iter().last().map_or(0, |last| self.of(last).end)
+    /// Bytes of the section of a file of so many rows, whose codes are in so many blocks.
+    pub fn bytes(&self, blocks: usize, rows: usize) -> u64 {
+        blocks as u64 * self.block_bytes + rows as u64 * self.row_bytes()
     }
 
     /// Its codes.
@@ -111,9 +111,9 @@ pub fn in_parts(mut file: FileWriter<'_>) -> Result<FileWriter<'_>> {
     if let Some(section) = section(file.header(), |kind| file.bytes_of(kind))? {
         file.section(Kind::BUNDLES, section);
     }
-    if let Some(filled) = filled(file.header(), |kind| file.bytes_of(kind))? {
-        file.take(Kind::COARSE);
-        file.section(Kind::COARSE, filled);
+    for (kind, filled) in filled(file.header(), |kind| file.bytes_of(kind))? {
+        file.take(kind);
+        file.section(kind, filled);
     }
     Ok(file.with_checks())
 }
@@ -126,15 +126,16 @@ pub(super) fn row_place(kind: Kind, dimension: usize, places: &sq8::Places) -> (
     }
 }
 
-/// The coarse centroids of a file, with what the sections of it say of bundles and rows; `None` if it has none.
+/// The coarse centroids of a file, and those of lists in groups, with what the sections of it say of bundles and rows; nothing
+/// if it has none.
 ///
 /// # Errors
 /// `CORRUPT_FILE` if its sections contradict each other.
 pub(super) fn filled<B: Deref<Target = [u8]>>(
     header: &Header,
     get: impl Fn(Kind) -> Option<B>,
-) -> Result<Option<Vec<u8>>> {
-    let Some(coarse) = get(Kind::COARSE) else { return Ok(None) };
+) -> Result<Vec<(Kind, Vec<u8>)>> {
+    let Some(coarse) = get(Kind::COARSE) else { return Ok(Vec::new()) };
     let (Some(directory), Some(codes), Some(section)) = (get(Kind::DIRECTORY), get(Kind::CODES), get(Kind::BUNDLES))
     else {
         return Err(Error::corrupt(
@@ -142,22 +143,49 @@ pub(super) fn filled<B: Deref<Target = [u8]>>(
         ));
     };
     let lists = Lists::open(&directory, header.count as usize)?;
-    let places = coarse::Places::new(header.dimension as usize, lists.count());
-    places.check(&coarse)?;
     let bundles = Bundles::new(header, codes.len() / lists.blocks().max(1), |kind| get(kind).is_some());
-    let mut filled = coarse.to_vec();
-    for (list, sum) in lists.iter().zip(filled[places.sums()].as_chunks_mut::<8>().0) {
+    let sum_of = |list: List| {
         let place = bundles.of(list);
         let bundle = section.get(place.start as usize..place.end as usize);
         let bundle = bundle.ok_or_else(|| Error::corrupt("bundles are shorter than lists and rows say"))?;
-        *sum = checksum(bundle).to_le_bytes();
-    }
+        Ok::<_, Error>(checksum(bundle).to_le_bytes())
+    };
+    let dimension = header.dimension as usize;
+    let mut out = Vec::new();
+    let mut filled = coarse.to_vec();
+    let places = match get(Kind::GROUPS) {
+        None => {
+            let places = coarse::Places::new(dimension, lists.count());
+            places.check(&coarse)?;
+            for (list, sum) in lists.iter().zip(filled[places.sums()].as_chunks_mut::<8>().0) {
+                *sum = sum_of(list)?;
+            }
+            places
+        }
+        Some(section) => {
+            let groups = Groups::open(&coarse, dimension, header.count as usize)?;
+            let mut parts = section.to_vec();
+            for group in 0..groups.count() {
+                let place = groups.place(group);
+                let part = parts.get_mut(place.start as usize..place.end as usize);
+                let part = part.ok_or_else(|| Error::corrupt("groups are shorter than their lists say"))?;
+                let members = groups.read(group, part)?;
+                for (&list, sum) in members.lists.iter().zip(part[groups.sums_of_part(group)].as_chunks_mut::<8>().0) {
+                    *sum = sum_of(list)?;
+                }
+                filled[groups.sums()][8 * group..8 * group + 8].copy_from_slice(&checksum(part).to_le_bytes());
+            }
+            out.push((Kind::GROUPS, parts));
+            coarse::Places::new(dimension, groups.count())
+        }
+    };
     if let Some(rows) = get(Kind::ROWS_I8) {
         let mean = rows.get(..places.mean_i8().len());
         let mean = mean.ok_or_else(|| Error::corrupt("the 8-bit rows are shorter than their mean"))?;
         filled[places.mean_i8()].copy_from_slice(mean);
     }
-    Ok(Some(filled))
+    out.push((Kind::COARSE, filled));
+    Ok(out)
 }
 
 /// The section for a file with these; `None` if it has no lists of codes, or such that aren't searched in parts.
@@ -186,7 +214,7 @@ pub(super) fn section<B: Deref<Target = [u8]>>(
             get(kind).map(|rows| (rows, start as usize, bytes as usize))
         })
         .collect();
-    let mut out: Vec<u8> = Vec::with_capacity(bundles.bytes(&lists) as usize);
+    let mut out: Vec<u8> = Vec::with_capacity(bundles.bytes(lists.blocks(), count) as usize);
     let copied = |from: &[u8], place: Range<u64>, out: &mut Vec<u8>| {
         let some = from.get(place.start as usize..place.end as usize);
         out.extend_from_slice(some.ok_or_else(|| Error::corrupt("lists, codes and rows don't fit each other"))?);
@@ -250,7 +278,7 @@ mod tests {
             };
             let section = section(&header, get).unwrap().unwrap();
             let bundles = Bundles::new(&header, block_bytes, |kind| get(kind).is_some());
-            prop_assert_eq!(section.len() as u64, bundles.bytes(&lists));
+            prop_assert_eq!(section.len() as u64, bundles.bytes(lists.blocks(), count));
             let at = |place: Range<u64>| &section[place.start as usize..place.end as usize];
             for list in lists.iter().filter(|list| list.rows > 0) {
                 prop_assert_eq!(at(bundles.codes(list)), &codes[list.first_block * block_bytes..][..list.blocks() * block_bytes]);

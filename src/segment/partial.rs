@@ -2,10 +2,11 @@
 //!
 //! No byte is read here. A call that lacks something names the ranges of the file ([`Step::Lacks`]),
 //! the caller fetches them from wherever the file is, [feeds](Partial::feed) them, and calls again.
-//! A search takes three turns at most:
+//! A search takes three turns at most, or four:
 //!
 //! 1. what opening needs: card, rotation, centroids, directory. They are what a file starts with, so they
 //!    are there at once if [`Partial::open`] is given enough of its first bytes;
+//!    Where lists are in groups, of these; then the groups that the query's nearest centroids name are a turn more;
 //! 2. checksums of blocks (unless lists and rows have checksums of their own), and the codes of the lists that the query's nearest centroids name;
 //! 3. the rows of the candidates that those codes name;
 //!
@@ -25,12 +26,12 @@ use super::keys::{Key, KeyPlaces};
 use super::pages::Pages;
 use super::request::Request;
 use super::sealed::card;
-use super::summed::{RowRun, Summed};
+use super::summed::{Known, RowRun, Summed, SummedGroups};
 use super::{Query, Scratch};
 use crate::filter::{self, Columns};
 use crate::format::{Checks, Entry, Header, Kind, Layout, checksum};
 use crate::index::parts::Gathered;
-use crate::index::{Lists, Parts, SearchParams, Sections, Shape, coarse, float_rows};
+use crate::index::{Groups, Lists, Parts, SearchParams, Sections, Shape, coarse, float_rows};
 use crate::quantize::sq8;
 use crate::words::{AlignedBuffer, Bitmap, Blob, Error, Hit, IndexType, Precision, Result, Window};
 use std::borrow::Cow;
@@ -172,7 +173,7 @@ impl Partial {
         let end = at.saturating_add(bytes.len() as u64);
         let mut taken = 0;
         for &Entry { kind, offset, length, checksum: sum } in &self.layout.entries {
-            let is_needed = RESIDENT.contains(&kind) || kind == Kind::CHECKS || kind == Kind::COLUMNS;
+            let is_needed = self.is_resident(kind) || kind == Kind::CHECKS || kind == Kind::COLUMNS;
             let is_there = self.whole.contains_key(&kind) || kind == Kind::CHECKS && self.pages.has_checks();
             if !is_needed || is_there || offset < at || offset + length > end {
                 continue;
@@ -220,7 +221,11 @@ impl Partial {
                 codebooks: get(Kind::CODEBOOKS),
                 ..Sections::default()
             };
-            let parts = Parts::open(&Shape::from(self.header()), &sections)?;
+            let shape = Shape::from(self.header());
+            let parts = match self.layout.entry(Kind::GROUPS) {
+                Some(_) => Parts::open_groups(&shape, &sections)?,
+                None => Parts::open(&shape, &sections)?,
+            };
             self.check_lengths(&parts)?;
             self.summed = self.sum_up(&parts);
             self.parts = Some(parts);
@@ -293,6 +298,22 @@ impl Partial {
         let Some(parts) = &self.parts else { return Err(Error::corrupt("the file has no lists")) };
         let scratch = &mut scratch.index;
         params.check()?;
+        let (own, resolved);
+        let (parts, params) = match parts.groups() {
+            None => (parts, params),
+            Some(groups) => {
+                let (chosen, in_groups) = parts.choose_groups(query, params, allow, scratch)?;
+                let start = self.section(Kind::GROUPS)?.offset;
+                let places: Vec<_> = chosen.iter().map(|&group| moved(groups.place(group as usize), start)).collect();
+                all_there!(self.there(places.clone()));
+                let members = chosen
+                    .iter()
+                    .zip(&places)
+                    .map(|(&group, place)| groups.read(group as usize, &self.gather(std::slice::from_ref(place))?));
+                (own, resolved) = (parts.with_members(&members.collect::<Result<Vec<_>>>()?)?, in_groups);
+                (&own, &resolved)
+            }
+        };
         let gathered = parts.choose(query, params, allow, scratch)?;
         let codes = self.codes_of(parts, &gathered)?;
         let numbers = self.numbers_of(gathered.lists().iter().map(|list| list.range()))?;
@@ -417,11 +438,16 @@ impl Partial {
         Ok(if lacks.is_empty() { Step::Done(()) } else { Step::Lacks(lacks) })
     }
 
+    /// Whether a section is needed whole before anything can be asked.
+    fn is_resident(&self, kind: Kind) -> bool {
+        RESIDENT.contains(&kind) && (kind != Kind::DIRECTORY || self.layout.entry(Kind::GROUPS).is_none())
+    }
+
     fn lacks_resident(&self) -> Vec<Range<u64>> {
         if self.parts.is_some() {
             return Vec::new();
         }
-        let lacked = self.layout.entries.iter().filter(|entry| RESIDENT.contains(&entry.kind));
+        let lacked = self.layout.entries.iter().filter(|entry| self.is_resident(entry.kind));
         let lacked = lacked.filter(|entry| !self.whole.contains_key(&entry.kind) && entry.length > 0);
         lacked.map(|entry| entry.offset..entry.offset + entry.length).collect()
     }
@@ -464,11 +490,12 @@ impl Partial {
         Ok(places)
     }
 
-    /// Where lists lie together, if they do: in the section that begins there.
+    /// Where lists lie together, if they do: in the section that begins there; and those of them that are known.
     fn bundles(&self) -> Option<(Bundles, u64, &Lists)> {
         let (entry, parts) = (self.layout.entry(Kind::BUNDLES)?, self.parts.as_ref()?);
         let has = |kind| self.layout.entry(kind).is_some();
-        Some((Bundles::new(self.header(), parts.block_bytes(), has), entry.offset, parts.lists()))
+        let lists = self.summed.as_ref().map_or_else(|| parts.lists(), Summed::lists);
+        Some((Bundles::new(self.header(), parts.block_bytes(), has), entry.offset, lists))
     }
 
     /// What lists and rows with checksums of their own are kept in; lengths were checked.
@@ -477,6 +504,12 @@ impl Partial {
         let has = |kind| self.layout.entry(kind).is_some();
         let dimension = self.header().dimension as usize;
         let places = coarse::Places::new(dimension, parts.lists().count());
+        let known = match (parts.groups(), self.layout.entry(Kind::GROUPS)) {
+            (Some(groups), Some(entry)) => {
+                Known::Groups(SummedGroups::new(groups.clone(), entry.offset, &coarse[places.sums()]))
+            }
+            _ => Known::Lists(parts.lists().clone(), &coarse[places.sums()]),
+        };
         let bundles = Bundles::new(self.header(), parts.block_bytes(), has);
         let rows = bundles::row_kinds(has).filter_map(|kind| {
             let (start, bytes) = bundles::row_place(kind, dimension, &self.sq8_places());
@@ -486,8 +519,8 @@ impl Partial {
             .layout
             .entry(Kind::ROWS_I8)
             .map_or((0, Box::default()), |entry| (entry.offset, coarse[places.mean_i8()].into()));
-        let (lists, sums) = (parts.lists().clone(), &coarse[places.sums()]);
-        Some(Summed::new((bundles, entry.offset), lists, sums, rows.collect(), mean))
+        let size = (parts.blocks(), self.header().count as usize);
+        Some(Summed::new((bundles, entry.offset), size, known, rows.collect(), mean))
     }
 
     /// Copies bytes of the file.
@@ -528,11 +561,16 @@ impl Partial {
         if self.layout.entry(Kind::ORDER).is_none() {
             return Ok(Vec::new());
         }
-        if let Some((bundles, start, lists)) = self.bundles() {
-            let of = |rows: Range<usize>| moved(bundles.numbers(lists.get(lists.of(rows.start)), rows), start);
-            return Ok(rows.map(of).collect());
+        let bundles = self.bundles();
+        let mut places = Vec::new();
+        for rows in rows {
+            match bundles.and_then(|(bundles, start, lists)| Some((bundles, start, lists.find(rows.start)?))) {
+                Some((bundles, start, list)) => places.push(moved(bundles.numbers(list, rows), start)),
+                None => places
+                    .extend(self.within(Kind::ORDER, std::iter::once(4 * rows.start as u64..4 * rows.end as u64))?),
+            }
         }
-        self.within(Kind::ORDER, rows.map(|rows| 4 * rows.start as u64..4 * rows.end as u64))
+        Ok(places)
     }
 
     fn sq8_places(&self) -> sq8::Places {
@@ -672,10 +710,11 @@ impl Partial {
                 found.unwrap_or(0)
             ))),
         };
-        expect(Kind::CODES, true, parts.lists().blocks() as u64 * parts.block_bytes() as u64)?;
+        expect(Kind::CODES, true, parts.blocks() as u64 * parts.block_bytes() as u64)?;
+        expect(Kind::GROUPS, false, parts.groups().map_or(0, Groups::bytes))?;
         expect(Kind::ORDER, self.header().index_type.has_lists(), 4 * u64::from(count))?;
         let bundles = Bundles::new(self.header(), parts.block_bytes(), |kind| length(kind).is_some());
-        expect(Kind::BUNDLES, length(Kind::COARSE).is_some(), bundles.bytes(parts.lists()))?;
+        expect(Kind::BUNDLES, length(Kind::COARSE).is_some(), bundles.bytes(parts.blocks(), count as usize))?;
         expect(Kind::ROWS_I8, false, self.sq8_places().bytes(count))?;
         for &precision in Precision::FLOATS {
             let bytes = precision.size() as u64 * u64::from(count) * u64::from(dimension);

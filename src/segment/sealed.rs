@@ -97,12 +97,12 @@ impl Sealed {
                 "the bundles aren't what lists, codes and rows say; the file was written wrongly",
             ));
         }
-        if let Some(found) = self.file.section(Kind::COARSE)
-            && bundles::filled(self.header(), |kind| self.file.section(kind))?.as_deref() != Some(&found[..])
-        {
-            return Err(Error::corrupt(
-                "the coarse centroids tell of other bundles or rows than the file has; it was written wrongly",
-            ));
+        for (kind, filled) in bundles::filled(self.header(), |kind| self.file.section(kind))? {
+            if self.file.section(kind).as_deref() != Some(&filled[..]) {
+                return Err(Error::corrupt(format!(
+                    "{kind} tells of other bundles, groups or rows than the file has; it was written wrongly"
+                )));
+            }
         }
         self.sparse.as_ref().map_or(Ok(()), SparseVectors::verify)?;
         self.text.as_ref().map_or(Ok(()), TextIndex::verify)?;

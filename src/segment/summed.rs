@@ -1,10 +1,14 @@
 //! Lists and rows of a file that is there in part, where each has a checksum of its own: a list's is among the coarse
 //! centroids, a row's is in the bundle of its list. So neither needs what lies around it, and nothing else is fetched to
 //! trust it.
+//!
+//! Where lists are in groups, a group's checksum is among the centroids of the groups, and its part says what its lists are:
+//! these are known once it has come.
 
 use super::bundles::{Bundles, half_sum};
 use crate::format::checksum;
-use crate::index::Lists;
+use crate::index::groups::Members;
+use crate::index::{Groups, Lists};
 use crate::words::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
@@ -18,40 +22,89 @@ pub(super) struct RowRun {
     pub bytes: u64,
 }
 
+/// Groups of lists, and what of them has come.
+#[derive(Debug)]
+pub(super) struct SummedGroups {
+    groups: Groups,
+    /// Where the section of groups begins.
+    start: u64,
+    /// XXH64 of each group's part.
+    sums: Vec<u64>,
+    /// Whose lists are known.
+    known: Vec<bool>,
+}
+
+impl SummedGroups {
+    /// None yet of these, with these checksums, whose section begins there.
+    pub fn new(groups: Groups, start: u64, sums: &[u8]) -> Self {
+        SummedGroups { known: vec![false; groups.count()], groups, start, sums: numbers(sums) }
+    }
+
+    fn place_of(&self, group: usize) -> Range<u64> {
+        let place = self.groups.place(group);
+        self.start + place.start..self.start + place.end
+    }
+}
+
+fn numbers(sums: &[u8]) -> Vec<u64> {
+    sums.as_chunks().0.iter().map(|&sum| u64::from_le_bytes(sum)).collect()
+}
+
+/// What is known of lists at first.
+pub(super) enum Known<'a> {
+    /// All of them, and the checksums of their bundles.
+    Lists(Lists, &'a [u8]),
+    /// The groups that they are in.
+    Groups(SummedGroups),
+}
+
 /// What of them is there.
 #[derive(Debug)]
 pub(super) struct Summed {
     bundles: Bundles,
     /// Where the section of bundles begins.
     start: u64,
+    /// Those that are known: all, but where they are in groups.
     lists: Lists,
-    /// XXH64 of each bundle.
+    /// XXH64 of each one's bundle.
     sums: Vec<u64>,
+    groups: Option<SummedGroups>,
     /// Rows in each precision, in the order of their checksums in bundles.
     rows: Vec<RowRun>,
     /// Bytes that were there from the beginning, and their place.
     fixed: (u64, Box<[u8]>),
-    /// The bundles, then the rows in each precision: what is checked here, and by nothing else.
+    /// The bundles, then the rows in each precision, then the groups: what is checked here, and by nothing else.
     regions: Vec<Range<u64>>,
     held: BTreeMap<u64, Box<[u8]>>,
     bytes: usize,
 }
 
 impl Summed {
-    /// None yet of these lists, whose bundles begin at `start`, and of these rows. `fixed` are bytes that are there, and
-    /// where they lie.
+    /// None yet of a file of so many rows, whose codes are in so many blocks, and whose bundles lie there. `fixed` are bytes
+    /// that are there, and where they lie.
     pub fn new(
         (bundles, start): (Bundles, u64),
-        lists: Lists,
-        sums: &[u8],
+        (blocks, count): (usize, usize),
+        known: Known<'_>,
         rows: Vec<RowRun>,
         fixed: (u64, Box<[u8]>),
     ) -> Self {
-        let sums = sums.as_chunks().0.iter().map(|&sum| u64::from_le_bytes(sum)).collect();
-        let count = lists.iter().last().map_or(0, |last| last.range().end as u64);
-        let row_regions = rows.iter().map(|rows| rows.start..rows.start + rows.bytes * count);
-        let regions = std::iter::once(start..start + bundles.bytes(&lists)).chain(row_regions).collect();
-        Summed { bundles, start, lists, sums, rows, fixed, regions, held: BTreeMap::new(), bytes: 0 }
+        let row_regions = rows.iter().map(|rows| rows.start..rows.start + rows.bytes * count as u64);
+        let mut regions: Vec<Range<u64>> =
+            std::iter::once(start..start + bundles.bytes(blocks, count)).chain(row_regions).collect();
+        let (lists, sums, groups) = match known {
+            Known::Lists(lists, sums) => (lists, numbers(sums), None),
+            Known::Groups(groups) => {
+                regions.push(groups.start..groups.start + groups.groups.bytes());
+                (Lists::of_some([]), Vec::new(), Some(groups))
+            }
+        };
+        Summed { bundles, start, lists, sums, groups, rows, fixed, regions, held: BTreeMap::new(), bytes: 0 }
+    }
+
+    /// The lists that are known.
+    pub fn lists(&self) -> &Lists {
+        &self.lists
     }
 
     /// Bytes that are held.
@@ -105,9 +158,14 @@ impl Summed {
 
     /// The list or row that has this byte of the file.
     fn unit(&self, at: u64) -> Option<Range<u64>> {
-        let lists = self.lists_from(at);
-        if at >= self.start && lists < self.lists.count() {
-            return Some(self.place_of(lists));
+        let list = self.lists_from(at);
+        if list < self.lists.count() && self.place_of(list).contains(&at) {
+            return Some(self.place_of(list));
+        }
+        if let Some(groups) = self.groups.as_ref().filter(|groups| at >= groups.start)
+            && let Some(group) = groups.groups.at(at - groups.start)
+        {
+            return Some(groups.place_of(group));
         }
         self.rows.iter().zip(self.regions.iter().skip(1)).find(|(_, region)| region.contains(&at)).map(|(rows, _)| {
             let start = at - (at - rows.start) % rows.bytes;
@@ -115,7 +173,7 @@ impl Summed {
         })
     }
 
-    /// The first list whose bundle ends behind this byte of the file.
+    /// The first known list whose bundle ends behind this byte of the file.
     fn lists_from(&self, at: u64) -> usize {
         let (mut low, mut high) = (0, self.lists.count());
         while low < high {
@@ -130,14 +188,15 @@ impl Summed {
         self.start + place.start..self.start + place.end
     }
 
-    /// Takes in the lists that these bytes of the file have all of, and rows of lists that are there; how many. All or
-    /// none.
+    /// Takes in the groups and lists that these bytes of the file have all of, and rows of lists that are there; how many. Of
+    /// each kind all or none.
     ///
     /// # Errors
     /// `CORRUPT_FILE` if one is damaged.
     pub fn take_in(&mut self, at: u64, bytes: &[u8]) -> Result<usize> {
         let end = at.saturating_add(bytes.len() as u64);
         let slice = |place: &Range<u64>| &bytes[(place.start - at) as usize..(place.end - at) as usize];
+        let groups = self.take_groups(at, bytes)?;
         let mut came = Vec::new();
         for list in self.lists_from(at.max(self.start))..self.lists.count() {
             let place = self.place_of(list);
@@ -161,7 +220,13 @@ impl Summed {
             let last = (end.min(region.end).max(region.start) - region.start) / rows.bytes;
             let mut row = first;
             while row < last {
-                let list = self.lists.get(self.lists.of(row as usize));
+                let nth_list = self.lists.before(row as usize);
+                if nth_list == self.lists.count() {
+                    break;
+                }
+                let list = self.lists.get(nth_list as u32);
+                // Of lists that aren't known nothing is known of their rows.
+                row = row.max(list.first_row as u64);
                 let after = (list.range().end as u64).min(last);
                 // Without its bundle nothing is known of a list's rows.
                 if let Some(bundle) = self.held.get(&(self.start + self.bundles.of(list).start)) {
@@ -186,7 +251,44 @@ impl Summed {
         }
         let rows = came.len();
         self.hold(at, bytes, came);
-        Ok(lists + rows)
+        Ok(groups + lists + rows)
+    }
+
+    /// Takes in the groups that these bytes have all of, and what they say of their lists.
+    fn take_groups(&mut self, at: u64, bytes: &[u8]) -> Result<usize> {
+        let Some(groups) = &self.groups else { return Ok(0) };
+        let end = at.saturating_add(bytes.len() as u64);
+        let first = groups.groups.at(at.max(groups.start) - groups.start).unwrap_or(usize::MAX);
+        let mut came: Vec<(usize, Range<u64>, Members)> = Vec::new();
+        for group in first..groups.groups.count() {
+            let place = groups.place_of(group);
+            if place.end > end {
+                break;
+            }
+            if place.start < at || self.held.contains_key(&place.start) {
+                continue;
+            }
+            let part = &bytes[(place.start - at) as usize..(place.end - at) as usize];
+            let found = checksum(part);
+            if found != groups.sums[group] {
+                return Err(damaged(&place, groups.sums[group], found));
+            }
+            came.push((group, place, groups.groups.read(group, part)?));
+        }
+        let count = came.len();
+        let places = came.iter().map(|(_, place, _)| place.clone()).collect();
+        self.hold(at, bytes, places);
+        for (group, _, members) in came {
+            let known = self.groups.as_mut().and_then(|groups| groups.known.get_mut(group));
+            if let (Some(known @ false), Some(first)) = (known, members.lists.first()) {
+                *known = true;
+                let behind = self.sums.split_off(self.lists.before(first.first_row));
+                self.sums.extend_from_slice(&members.sums);
+                self.sums.extend_from_slice(&behind);
+                self.lists.add(&members.lists);
+            }
+        }
+        Ok(count)
     }
 
     fn hold(&mut self, at: u64, bytes: &[u8], places: Vec<Range<u64>>) {

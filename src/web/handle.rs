@@ -163,7 +163,7 @@ impl IndexHandle {
     /// What the file says of itself, as a plain object.
     pub fn describe(&self) -> std::result::Result<JsValue, JsValue> {
         let header = self.sealed.header();
-        let lists = self.sealed.index().lists().map(Lists::of);
+        let lists = self.sealed.index().lists().map(|lists| Lists::of(lists.count(), lists.sizes()));
         let description = Description {
             lists,
             count: header.count,

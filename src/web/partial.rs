@@ -89,7 +89,10 @@ impl PartialHandle {
         let header = *self.partial.header();
         let checksum = format!("{:016x}", self.partial.layout().checksum);
         let lists = match self.partial.parts().map_err(thrown)? {
-            Step::Done(parts) if header.index_type.has_lists() => Some(Lists::of(parts.lists())),
+            Step::Done(parts) if header.index_type.has_lists() => {
+                let (count, sizes) = parts.sizes();
+                Some(Lists::of(count, sizes))
+            }
             _ => None,
         };
         Ok(serde_wasm_bindgen::to_value(&Description {

@@ -60,8 +60,8 @@ pub(super) struct Lists {
 }
 
 impl Lists {
-    pub(super) fn of(lists: &crate::index::Lists) -> Self {
-        let [least, median, most] = lists.sizes();
-        Lists { count: lists.count(), least, median, most }
+    /// So many lists, and the rows of the least of them, the middle one and the largest.
+    pub(super) fn of(count: usize, [least, median, most]: [usize; 3]) -> Self {
+        Lists { count, least, median, most }
     }
 }

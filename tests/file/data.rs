@@ -50,6 +50,8 @@ pub struct Wanted {
     pub varchar_keys: bool,
     /// Laid out to be searched in parts.
     pub in_parts: bool,
+    /// Then, with lists in so many groups.
+    pub groups: Option<usize>,
 }
 
 impl Default for Wanted {
@@ -65,6 +67,7 @@ impl Default for Wanted {
             part_bits: 8,
             varchar_keys: false,
             in_parts: false,
+            groups: None,
         }
     }
 }
@@ -143,6 +146,7 @@ pub fn params(wanted: &Wanted) -> BuildParams {
         m: wanted.parts,
         nbits: wanted.part_bits,
         in_parts: wanted.in_parts,
+        ngroups: wanted.groups,
         seed: SEED,
         ..BuildParams::default()
     }

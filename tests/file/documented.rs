@@ -85,7 +85,11 @@ impl<'a> Second<'a> {
     fn check_container(&self) {
         let file = self.file;
         assert_eq!(file[..8], *b"\x89ELANUS\n");
-        let version = if self.section(0).is_some() { 2 } else { 1 };
+        let version = match (self.section(0), self.section(24)) {
+            (_, Some(_)) => 3,
+            (Some(_), None) => 2,
+            (None, None) => 1,
+        };
         assert_eq!((Self::u32(file, 8), Self::u32(file, 12)), (version, 128));
         assert_eq!(Self::u64(file, 16), file.len() as u64);
         let vector_type = if matches!(file[37], 8 | 9) { 4 } else { 0 };
@@ -550,6 +554,51 @@ fn a_second_reader_trusts_lists_and_rows_by_checksums_of_their_own() {
             assert!(rest.is_empty());
         }
     }
+}
+
+#[test]
+fn a_second_reader_finds_lists_and_their_checksums_in_groups() {
+    for wanted in variants().filter(|w| w.index_type == IndexType::IvfRabitq) {
+        let grouped = Wanted { in_parts: true, groups: Some(2), ..wanted };
+        let bytes = file(&grouped);
+        open(&bytes);
+        let second = Second { file: &bytes };
+        second.check_container();
+        let (count, dimension, lists) = (second.count(), second.dimension(), second.lists());
+        let d = dimension.next_multiple_of(8);
+        let (root, parts) = (second.section(0).unwrap(), second.section(24).unwrap());
+        let groups = (root.len() - 8 * dimension - 12) / (d + 28);
+        assert_eq!(root.len(), 8 * dimension + 12 + groups * (d + 28));
+        let sums = &root[4 * dimension + groups * (8 + d)..];
+        let table = &sums[8 * groups + 4 * dimension..];
+        let mut sizes: Vec<usize> = lists.iter().map(|(rows, _)| rows.len()).collect();
+        let bundles = second.section(0x8000_0080).unwrap();
+        let (mut first, mut at, mut bundle) = (0, 0, 0);
+        for group in 0..groups {
+            let [own, rows, blocks] = [0, 4, 8].map(|offset| Second::u32(table, 12 * group + offset));
+            let some = &sizes[first..first + own];
+            assert_eq!((rows, blocks), (some.iter().sum(), some.iter().map(|rows| rows.div_ceil(32)).sum()));
+            let part = &parts[at..at + own * (d + 20)];
+            assert_eq!(xxh64(part, 0), Second::u64(sums, 8 * group));
+            for (list, &rows) in some.iter().enumerate() {
+                assert_eq!(Second::u32(part, own * (16 + d) + 4 * list), rows);
+                // The rest of its length is what is beside codes; all lists together make the section.
+                let bytes = rows.div_ceil(32) * (384 + 4 * d) + rows * (bundles.len() - lists_codes(&sizes, d)) / count;
+                assert_eq!(xxh64(&bundles[bundle..bundle + bytes], 0), Second::u64(part, own * (8 + d) + 8 * list));
+                bundle += bytes;
+            }
+            (first, at) = (first + own, at + part.len());
+        }
+        assert_eq!((first, at, bundle), (sizes.len(), parts.len(), bundles.len()));
+        sizes.sort_unstable();
+        let stated = [0, 4, 8].map(|offset| Second::u32(table, 12 * groups + offset));
+        assert_eq!(stated, [sizes[0], sizes[sizes.len() / 2], sizes[sizes.len() - 1]]);
+    }
+}
+
+/// Bytes of the codes of lists of these sizes.
+fn lists_codes(sizes: &[usize], d: usize) -> usize {
+    sizes.iter().map(|rows| rows.div_ceil(32) * (384 + 4 * d)).sum()
 }
 
 #[test]

@@ -14,6 +14,8 @@ const DIMENSION: usize = 24;
 /// How a file is laid out: files of all kinds are read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Laid {
+    /// The same as the next, with lists in groups.
+    Grouped,
     /// With centroids in 8 bits and checksums of lists and rows, as builds do.
     Coarse,
     /// With what is read of a list in one place.
@@ -22,11 +24,11 @@ enum Laid {
     Plain,
 }
 
-const LAID: [Laid; 3] = [Laid::Coarse, Laid::Bundled, Laid::Plain];
+const LAID: [Laid; 4] = [Laid::Grouped, Laid::Coarse, Laid::Bundled, Laid::Plain];
 
 /// A file with checksums of blocks, large enough to have many.
 fn file(wanted: &Wanted, nlist: usize) -> Vec<u8> {
-    laid(wanted, nlist, LAID[wanted.rows % 3])
+    laid(wanted, nlist, LAID[wanted.rows % 4])
 }
 
 fn laid(wanted: &Wanted, nlist: usize, laid: Laid) -> Vec<u8> {
@@ -43,7 +45,8 @@ fn laid(wanted: &Wanted, nlist: usize, laid: Laid) -> Vec<u8> {
     };
     let mut params = params(wanted);
     params.nlist = Some(nlist);
-    params.in_parts = laid == Laid::Coarse;
+    params.in_parts = matches!(laid, Laid::Coarse | Laid::Grouped);
+    params.ngroups = (laid == Laid::Grouped).then_some(nlist / 5 + 1);
     let input = Input {
         rows: Some(MatrixView::new(&data, wanted.dimension).unwrap()),
         bits: None,
@@ -58,7 +61,7 @@ fn laid(wanted: &Wanted, nlist: usize, laid: Laid) -> Vec<u8> {
     };
     let file = build(input, &|_, _| {}).unwrap();
     let file = match laid {
-        Laid::Coarse => file,
+        Laid::Coarse | Laid::Grouped => file,
         Laid::Bundled => in_parts(file).unwrap(),
         Laid::Plain => file.with_checks(),
     };
@@ -160,8 +163,9 @@ proptest! {
             let before = source.turns;
             let found = source.until(&mut partial, |partial| partial.search(&request, with_fields, &mut b));
             prop_assert_eq!(&found, &expected);
-            // One for columns.
-            prop_assert!(source.turns - before <= 3 + usize::from(filtered));
+            // One for columns, one for groups.
+            let grouped = whole.layout().entry(Kind::GROUPS).is_some();
+            prop_assert!(source.turns - before <= 3 + usize::from(filtered) + usize::from(grouped));
             let rows: Vec<u32> = found.iter().map(|hit| hit.row).collect();
             let (before, bare) = (source.turns, source.until(&mut partial, |partial| partial.read(&rows, false)));
             let is_bare = bare.iter().all(|(_, text)| text == "{}");
@@ -180,7 +184,7 @@ proptest! {
     fn a_damaged_range_is_refused_and_the_right_one_then_taken(
         at in any::<prop::sample::Index>(),
         bit in 0u32..8,
-        rows in 700usize..703,
+        rows in 700usize..704,
     ) {
         let bytes = file(&Wanted { rows, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() }, 20);
         let layout = Layout::read(&bytes, bytes.len() as u64).unwrap();
@@ -238,12 +242,72 @@ proptest! {
 
 #[test]
 fn a_query_fetches_a_part_of_the_file_in_three_turns() {
-    let fetched = LAID.map(fetched_of_a_query);
+    let fetched = [Laid::Coarse, Laid::Bundled, Laid::Plain].map(|laid| fetched_of_a_query(laid, 3));
     assert!(fetched.is_sorted(), "{fetched:?}");
 }
 
-/// Bytes that a query fetches of a file that is laid out so.
-fn fetched_of_a_query(how: Laid) -> u64 {
+#[test]
+fn groups_of_lists_take_a_turn_more() {
+    fetched_of_a_query(Laid::Grouped, 4);
+}
+
+#[test]
+fn with_groups_less_is_fetched_of_many_lists() {
+    let wanted = Wanted { rows: 20_000, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() };
+    let fetched = [Laid::Grouped, Laid::Coarse].map(|how| {
+        let bytes = laid(&wanted, 2000, how);
+        let mut source = Source::new(&bytes);
+        let mut partial = source.open();
+        let query = vectors(1, DIMENSION, 77);
+        let request = Request { nprobe: Some(3), rerank: Some(0), ..Request::new(&query[..]) };
+        source.until(&mut partial, |partial| partial.search(&request, false, &mut Scratch::default()));
+        source.fetched
+    });
+    assert!(fetched[0] * 2 < fetched[1], "{fetched:?}");
+}
+
+/// A search that looks into all lists finds the same, whether they are in groups or not.
+#[test]
+fn groups_leave_nothing_out() {
+    for &metric in Metric::DENSE {
+        let wanted =
+            Wanted { rows: 900, dimension: DIMENSION, index_type: IndexType::IvfRabitq, metric, ..Wanted::default() };
+        let [a, b] = [Laid::Grouped, Laid::Coarse].map(|how| {
+            let bytes = laid(&wanted, 50, how);
+            let whole = Sealed::open(Blob::copy_of(&bytes).unwrap()).unwrap();
+            let query = vectors(1, DIMENSION, 78);
+            [(50, 900), (7, 60)].map(|(nprobe, rerank)| {
+                let request = Request { nprobe: Some(nprobe), rerank: Some(rerank), ..Request::new(&query[..]) };
+                let hits = whole.search(&request, &mut Scratch::default()).unwrap();
+                hits.iter().map(|hit| (whole.given(hit.row).unwrap(), hit.distance)).collect::<Vec<_>>()
+            })
+        });
+        assert_eq!(a[0], b[0], "{metric}");
+        let shared = a[1].iter().filter(|hit| b[1].contains(hit)).count();
+        assert!(shared >= 6, "{metric}: {shared} of 10");
+    }
+}
+
+/// What belongs to a row can be read of lists that no search has looked into.
+#[test]
+fn keys_of_any_row_are_read_where_lists_are_in_groups() {
+    let wanted = Wanted { rows: 700, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() };
+    let bytes = laid(&wanted, 40, Laid::Grouped);
+    let whole = Sealed::open(Blob::copy_of(&bytes).unwrap()).unwrap();
+    let mut source = Source::new(&bytes);
+    let mut partial = source.open();
+    let query = vectors(1, DIMENSION, 77);
+    let request = Request { nprobe: Some(2), rerank: Some(20), ..Request::new(&query[..]) };
+    source.until(&mut partial, |partial| partial.search(&request, false, &mut Scratch::default()));
+    let rows: Vec<u32> = (0..700).step_by(13).collect();
+    let read = source.until(&mut partial, |partial| partial.read(&rows, true));
+    for (row, (key, text)) in rows.iter().zip(read) {
+        assert_eq!((key, text), (whole.key(*row).unwrap(), whole.fields(&[*row]).unwrap().remove(0)));
+    }
+}
+
+/// Bytes that a query fetches in so many turns of a file that is laid out so.
+fn fetched_of_a_query(how: Laid, first_turns: usize) -> u64 {
     let wanted = Wanted { rows: 20_000, dimension: DIMENSION, index_type: IndexType::IvfRabitq, ..Wanted::default() };
     let bytes = laid(&wanted, 140, how);
     let mut source = Source { most: 12, ..Source::new(&bytes) };
@@ -253,7 +317,7 @@ fn fetched_of_a_query(how: Laid) -> u64 {
     let request = Request { nprobe: Some(4), rerank: Some(20), ..Request::new(&query[..]) };
     let first = source.until(&mut partial, |partial| partial.search(&request, false, &mut scratch));
     assert_eq!(first.len(), 10);
-    assert_eq!(source.turns, 3);
+    assert_eq!(source.turns, first_turns);
     assert!(source.requests <= 36, "{}", source.requests);
     assert!(source.fetched < bytes.len() as u64 / 3, "{} of {}", source.fetched, bytes.len());
     assert!(partial.held_bytes() as u64 <= source.fetched, "{} of {}", partial.held_bytes(), source.fetched);
@@ -266,7 +330,7 @@ fn fetched_of_a_query(how: Laid) -> u64 {
     partial.evict();
     assert!(partial.held_bytes() < held);
     assert_eq!(source.until(&mut partial, |partial| partial.search(&request, false, &mut scratch)), first);
-    assert_eq!(source.turns, turns + 2);
+    assert_eq!(source.turns, turns + first_turns - 1);
     fetched
 }
 
@@ -369,6 +433,21 @@ fn a_file_of_version_1_is_read_in_parts() {
     whole.verify().unwrap();
     assert_eq!(whole.layout().version, 1);
     assert!(whole.layout().entry(Kind::BUNDLES).is_some() && whole.layout().entry(Kind::COARSE).is_none());
+    answers_as_whole(bytes, &whole);
+}
+
+/// What version 2 of the format wrote with `--checks`: 120 rows by L2 in 4 lists, with coarse centroids.
+#[test]
+fn a_file_of_version_2_is_read_in_parts() {
+    let bytes = include_bytes!("../fixtures/versions/in-parts-2.elanus");
+    let whole = Sealed::open(Blob::copy_of(bytes).unwrap()).unwrap();
+    whole.verify().unwrap();
+    assert_eq!(whole.layout().version, 2);
+    assert!(whole.layout().entry(Kind::COARSE).is_some() && whole.layout().entry(Kind::GROUPS).is_none());
+    answers_as_whole(bytes, &whole);
+}
+
+fn answers_as_whole(bytes: &[u8], whole: &Sealed) {
     let mut source = Source::new(bytes);
     let mut partial = source.open();
     for query in vectors(5, 8, 83).chunks_exact(8) {

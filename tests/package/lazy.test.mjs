@@ -99,6 +99,22 @@ everywhere("a part of the file answers as the whole does", async (host, where) =
   assert.ok(fields.traffic.roundTrips <= 4, `${fields.traffic.roundTrips}`);
 });
 
+everywhere("lists in groups take a round trip more, and their centroids fewer bytes", async (host) => {
+  const grouped = buildIndex(folder, vectors, { args: [...LISTS.map((arg) => (arg === "100" ? "900" : arg)), "--ngroups", "30"], rows });
+  const { site, ask } = await host();
+  site.bytes = grouped;
+  const elanus = await import(pathToFileURL(path.join(installed, "index.js")).href);
+  const index = await elanus.open(grouped);
+  const own = { limit: 5, nprobe: 4, rerank: 40 };
+  const wanted = await Promise.all(queries.map((query) => index.search(Float32Array.from(query), own)));
+  const told = await ask({ plan: own, then: "return { lists: index.lists };" });
+  assert.deepEqual(told.answers, wanted);
+  assert.deepEqual(told.lists, index.lists);
+  assert.ok(told.lists.count > 800);
+  const first = await ask({ plan: own, queries: queries.slice(0, 1) });
+  assert.equal(first.traffic.roundTrips, 4);
+});
+
 everywhere("what codes alone find is told a round trip before", async (host) => {
   const { ask } = await host();
   const told = await ask({

@@ -10,8 +10,11 @@ import type { Bytes, Range, RangeSource } from './ranges.js';
 
 /** Gaps between wanted bytes that are fetched, too, rather than asked for around. */
 const GAP_BYTES = 4 << 10;
-/** Requests of one turn, at most: with the first, those of a first answer are no more than 40. */
-const MOST_REQUESTS = 19;
+/** Requests of one turn, at most, where that takes no gap of more than `FAR_BYTES`: with the first, those of a first answer are about 40. */
+const FEW_REQUESTS = 19;
+/** In a large file wanted bytes are far apart: this much isn't fetched to save a request. */
+const FAR_BYTES = 64 << 10;
+const MOST_REQUESTS = 64;
 /** Far more turns than any call takes. */
 const MOST_TURNS = 24;
 
@@ -112,7 +115,8 @@ export class PartialIndex {
     for (let turn = 0; !call(); turn += 1) {
       if (turn === MOST_TURNS) throw new ElanusError('INTERNAL', 'the index asks for more and more of its file. Please report it');
       if (await this.#feedKept()) continue;
-      const ranges = pairs(this.#handle.lacks(GAP_BYTES, MOST_REQUESTS));
+      const apart = this.#handle.lacks(FAR_BYTES, 0xffff_ffff).length / 2;
+      const ranges = pairs(this.#handle.lacks(GAP_BYTES, Math.min(Math.max(apart, FEW_REQUESTS), MOST_REQUESTS)));
       const parts = await this.#source.fetch(ranges, signal);
       // The last first: it has what the others are checked by.
       for (let i = ranges.length - 1; i >= 0; i -= 1) await this.#feed(ranges[i]!, parts[i]!, signal);

@@ -129,6 +129,7 @@ fn build(task: &Task, sample: &Sample<'_>, candidate: &Candidate, shared: Option
 fn bytes(sections: &Sections<Blob>) -> usize {
     let Sections {
         coarse,
+        groups,
         rotation,
         centroids,
         lists,
@@ -145,6 +146,6 @@ fn bytes(sections: &Sections<Blob>) -> usize {
         rows_bf16,
     } = sections;
     let rows = [rows_i8, rows_f32, rows_f16, rows_bf16, rows_bits];
-    let rest = [coarse, rotation, centroids, lists, codes, graph, order, extended, codebooks, calibration];
+    let rest = [coarse, groups, rotation, centroids, lists, codes, graph, order, extended, codebooks, calibration];
     rows.into_iter().chain(rest).flatten().map(|section| section.len()).sum()
 }

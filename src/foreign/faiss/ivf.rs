@@ -271,7 +271,12 @@ impl Node for Ivf {
         let centroids = self.coarse.centroids(file)?;
         let size = |list| self.lists.get(file, list).map_or(0, |entries| entries.len);
         let sizes = (0..*lists as u32).map(size).collect();
-        Ok(Structure::Lists(Partition { sizes, order: (0..head.count as u32).collect(), centroids }))
+        Ok(Structure::Lists(Partition {
+            sizes,
+            order: (0..head.count as u32).collect(),
+            groups: Vec::new(),
+            centroids,
+        }))
     }
 
     fn decode(&self, file: &[u8], row: u32, out: &mut [f32]) -> bool {
