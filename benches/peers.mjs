@@ -52,7 +52,7 @@ async function python(site, requirements, log) {
   await run(program, ["-m", "pip", "install", "--disable-pip-version-check", "-r", file], options).catch((error) => {
     throw error.withRemedy("hnswlib is compiled when it is installed and needs a C++ compiler. Or leave the peers out with --no-native.");
   });
-  site.stamps.set(id, stamp);
+  site.stamps.set(id, site.stamps.hash(stamp));
   return program;
 }
 

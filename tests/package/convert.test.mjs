@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { buildIndex, cli, joined } from "./support/cli.mjs";
 import { clustered } from "./support/data.mjs";
 
-const python = process.env.ELANUS_PYTHON ?? "python3";
+const [python] = (process.env.ELANUS_PYTHON ?? "python3").split(":");
 const reader = fileURLToPath(new URL("../../tools/fixtures/read_back.py", import.meta.url));
 const has = (name) => spawnSync(python, ["-c", `import numpy, ${name}`]).status === 0;
 const missing = ["faiss", "hnswlib"].filter((name) => !has(name));
