@@ -7,7 +7,7 @@
 //! ```text
 //!              angular     euclidean, manhattan   dot, to 1.17.3   dot, later    hamming
 //! i32          rows below it; 1 for a vector; in a root, the number of all vectors
-//!              i32 × 2     f32 a, i32 × 2         i32 × 2, f32     i32 × 2, f32 × 2, bool + 3 bytes   i32 × 2, 4 bytes
+//!              i32 × 2     f32 a, i32 × 2         i32 × 2, f32     i32 × 2, f32 × 2, bool + 3 bytes   i32 × 2, 4 bytes (not in 1.16)
 //! then         f32 × dimension (hamming: u64 × ⌈dimension / 64⌉)
 //! ```
 //!

@@ -122,6 +122,9 @@ struct Graph {
     uppers: Vec<u32>,
 }
 
+/// The first version known to make rows of 8 bits as they are read here, after major version 2.
+const BYTES_FROM: (u16, u16) = (13, 5);
+
 impl Usearch {
     /// Reads and checks a file.
     ///
@@ -139,7 +142,7 @@ impl Usearch {
         };
         let end = matrix.start + matrix.rows * matrix.row_bytes;
         let mut cursor = Cursor::new(&file[end + MAGIC.len()..], "the head of the usearch file");
-        let (major, minor, _patch) = (cursor.u16()?, cursor.u16()?, cursor.u16()?);
+        let (major, minor, patch) = (cursor.u16()?, cursor.u16()?, cursor.u16()?);
         if major != 2 {
             return Err(unsupported(&format!("a file of version {major}")));
         }
@@ -147,6 +150,9 @@ impl Usearch {
         let (present, deleted, dimension) = (cursor.size()?, cursor.size()?, cursor.size()?);
         let old = minor < 10;
         let scalar = Scalar::of(kind, old).ok_or_else(|| unsupported(&format!("numbers of kind {kind}")))?;
+        if scalar == Scalar::I8 && (minor, patch) < BYTES_FROM {
+            return Err(unsupported(&format!("rows of 8 bits of 2.{minor}.{patch}, which were made in another way")));
+        }
         if (key, slot) != if old { (8, 9) } else { (14, 15) } {
             return Err(unsupported(&format!("keys of kind {key} or links of kind {slot}")));
         }

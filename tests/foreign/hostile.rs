@@ -38,3 +38,17 @@ fn a_file_cut_anywhere_is_refused() {
         }
     }
 }
+
+#[test]
+fn rows_of_bytes_that_an_older_usearch_made_in_another_way_are_refused() {
+    let path = fixtures().into_iter().find(|path| path.ends_with("usearch/l2sq_i8.bin")).unwrap();
+    let whole = std::fs::read(path).unwrap();
+    let version = whole.windows(7).position(|bytes| bytes == b"usearch").unwrap() + 7;
+    let read = |minor: u8, patch: u8| {
+        let mut bytes = whole.clone();
+        bytes[version + 2..version + 6].copy_from_slice(&[minor, 0, patch, 0]);
+        exercise(&bytes, &Hints::default())
+    };
+    assert_eq!(read(13, 5), Ok(()));
+    assert_eq!([read(13, 0), read(12, 0)], [Err(Code::UnsupportedFormat); 2]);
+}

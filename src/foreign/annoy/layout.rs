@@ -34,7 +34,8 @@ impl Layout {
             Space::Cosine => &[(4, 12)],
             Space::L2 | Space::L1 => &[(8, 16)],
             Space::Ip => &[(4, 16), (4, 24)],
-            Space::Hamming => &[(4, 16)],
+            // Without a gap before the words up to 1.16.
+            Space::Hamming => &[(4, 16), (4, 12)],
         };
         let vector_bytes = if space == Space::Hamming { 8 * dimension.div_ceil(64) } else { 4 * dimension };
         let layout = |&(children, vector)| Layout { space, dimension, children, vector, bytes: vector + vector_bytes };

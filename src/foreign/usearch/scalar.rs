@@ -20,8 +20,7 @@ pub(super) enum Scalar {
 }
 
 impl Scalar {
-    /// The kind of a number in the file; numbers were others before 2.10, when 8-bit rows were made
-    /// in another way.
+    /// The kind of a number in the file; numbers were others before 2.10, whose 8-bit rows aren't read.
     pub(super) fn of(kind: u8, old: bool) -> Option<Self> {
         match (kind, old) {
             (1, _) => Some(Scalar::Bits),
