@@ -62,7 +62,7 @@ function* wrecks(files) {
   const { scan, hnsw, flat, small } = files;
   const forged = [
     ["version 0", 8, u32(0)],
-    ["version 3", 8, u32(3)],
+    ["a later version", 8, u32(99)],
     ["version 2^32-1", 8, u32(-1)],
     ["a header of 64 bytes", 12, u32(64)],
     ...HUGE.map((n) => [`a length of ${n}`, 16, u64(n)]),
