@@ -208,7 +208,7 @@ mod tests {
     fn lies_under_a_valid_checksum_are_refused() {
         let cases: &[(usize, &[u8], Code)] = &[
             (8, &[0], Code::UnsupportedVersion),
-            (8, &[3], Code::UnsupportedVersion),
+            (8, &[*READABLE_VERSIONS.end() as u8 + 1], Code::UnsupportedVersion),
             (12, &[64], Code::CorruptFile),
             (24, &[0, 0, 0, 0, 1], Code::UnsupportedFormat),
             (32, &[0], Code::CorruptFile),
