@@ -107,6 +107,7 @@ for (const [colorScheme, width] of [["light", 1280], ["dark", 1280], ["light", 3
         const found = await page.evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
         assert.deepEqual(found.violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`), []);
         assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth));
+        assert.ok(await page.locator(".wide").evaluateAll((all) => all.every(({ scrollWidth, clientWidth }) => scrollWidth <= clientWidth)), "no table is cut");
       },
       { colorScheme, viewport: { width, height: 800 } },
     ));
