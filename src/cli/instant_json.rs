@@ -93,14 +93,7 @@ pub fn to_bincode(start: &[u8], reader: impl Read) -> Result<AlignedBuffer> {
     if let Some(ids) = values.as_ref().and_then(|values| values.ids.as_deref()) {
         parts.extend([&count_bytes[..], ids]);
     }
-    let mut out = AlignedBuffer::zeroed(parts.iter().map(|part| part.len()).sum())?;
-    let mut rest = out.as_mut_slice();
-    for part in parts {
-        let (place, behind) = rest.split_at_mut(part.len());
-        place.copy_from_slice(part);
-        rest = behind;
-    }
-    Ok(out)
+    AlignedBuffer::concat(&parts)
 }
 
 #[derive(Deserialize)]

@@ -240,12 +240,11 @@ impl Groups {
                 section.len()
             )));
         }
-        let some: Vec<usize> = (0..self.count()).collect();
         let members = |group: usize| {
             let place = self.place(group);
             self.read(group, &section[place.start as usize..place.end as usize])
         };
-        let members = some.into_iter().map(members).collect::<Result<Vec<_>>>()?;
+        let members = (0..self.count()).map(members).collect::<Result<Vec<_>>>()?;
         if !members.iter().flat_map(|members| members.lists.iter().copied()).eq(lists.iter()) {
             return Err(Error::corrupt("the groups have other lists than the directory; the file was written wrongly"));
         }
@@ -269,17 +268,11 @@ pub struct Members {
 /// # Errors
 /// `OUT_OF_MEMORY`.
 pub(super) fn centroids(mean: &[u8], members: &[Members]) -> Result<Blob> {
-    let parts = std::iter::once(mean)
+    let parts: Vec<&[u8]> = std::iter::once(mean)
         .chain(members.iter().map(|members| &members.rotated[..]))
-        .chain(members.iter().map(|members| &members.products[..]));
-    let mut buffer = AlignedBuffer::zeroed(parts.clone().map(<[u8]>::len).sum())?;
-    let mut rest = buffer.as_mut_slice();
-    for part in parts {
-        let (now, later) = rest.split_at_mut(part.len());
-        now.copy_from_slice(part);
-        rest = later;
-    }
-    Ok(buffer.into())
+        .chain(members.iter().map(|members| &members.products[..]))
+        .collect();
+    Ok(AlignedBuffer::concat(&parts)?.into())
 }
 
 /// Sections 0 and 24, in which all checksums are still zero, of these lists: how many each group has, and the rows of each

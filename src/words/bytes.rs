@@ -38,14 +38,27 @@ impl AlignedBuffer {
         Ok(AlignedBuffer { start, len })
     }
 
+    /// A copy of these parts, one behind the other.
+    ///
+    /// # Errors
+    /// `OUT_OF_MEMORY` if the memory can't be had.
+    pub fn concat(parts: &[&[u8]]) -> Result<Self> {
+        let mut buffer = Self::zeroed(parts.iter().map(|part| part.len()).sum())?;
+        let mut rest = buffer.as_mut_slice();
+        for part in parts {
+            let (place, behind) = rest.split_at_mut(part.len());
+            place.copy_from_slice(part);
+            rest = behind;
+        }
+        Ok(buffer)
+    }
+
     /// A copy of `bytes`.
     ///
     /// # Errors
     /// `OUT_OF_MEMORY` if the memory can't be had.
     pub fn copy_of(bytes: &[u8]) -> Result<Self> {
-        let mut buffer = Self::zeroed(bytes.len())?;
-        buffer.as_mut_slice().copy_from_slice(bytes);
-        Ok(buffer)
+        Self::concat(&[bytes])
     }
 
     /// The bytes, to be filled.
