@@ -1,7 +1,7 @@
 //! Vectors in a column of lists, as Parquet and Arrow files have them.
 
-use super::{Vectors, reserve, shape};
-use crate::failure::{Exit, Failure, Result};
+use super::{Vectors, out_of_memory, reserve, shape};
+use crate::failure::{Failure, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, UInt8Type, UInt16Type,
@@ -174,14 +174,6 @@ impl<'a> Column<'a> {
 fn first_null(array: &dyn Array) -> Option<usize> {
     let nulls = array.nulls().filter(|nulls| nulls.null_count() > 0)?;
     (0..nulls.len()).find(|&row| nulls.is_null(row))
-}
-
-fn out_of_memory(numbers: usize) -> Failure {
-    Failure {
-        exit: Exit::System,
-        code: "OUT_OF_MEMORY",
-        message: format!("{} bytes of memory for the vectors could not be had", numbers.saturating_mul(4)),
-    }
 }
 
 /// Appends the numbers of an array of a type that [`is_vectors`] allows in lists.

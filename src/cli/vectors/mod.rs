@@ -259,10 +259,14 @@ fn shape(path: &Path, rows: u64, dimension: u64) -> Result<usize> {
 
 fn reserve(numbers: usize) -> Result<Vec<f32>> {
     let mut data = Vec::new();
-    data.try_reserve_exact(numbers).map_err(|_| Failure {
+    data.try_reserve_exact(numbers).map_err(|_| out_of_memory(numbers))?;
+    Ok(data)
+}
+
+fn out_of_memory(numbers: usize) -> Failure {
+    Failure {
         exit: crate::failure::Exit::System,
         code: "OUT_OF_MEMORY",
         message: format!("{} bytes of memory for the vectors could not be had", numbers.saturating_mul(4)),
-    })?;
-    Ok(data)
+    }
 }
